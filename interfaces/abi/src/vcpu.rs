@@ -1,0 +1,199 @@
+//! The registers of a guest, in one table.
+//!
+//! [`guest_registers!`](crate::guest_registers) is the only list there is. The kernel's save, restore and
+//! reset code, the numbers by which a VMM names a register, the published table and the tests for leaks
+//! are all made from it: a register that is forgotten is forgotten nowhere else.
+//!
+//! Each line: name, kind of access and encoding, reset value, and what keeps a component (PL0 with
+//! HCR.TGE set) from reaching it while it stays in the hardware:
+//!
+//! - `Privilege`: PL0 can't name it (ARM DDI 0406C B3.17);
+//! - `Hstr`: trapped by HSTR.Tn of its CRn (B4.1.69);
+//! - `HstrTee`: trapped by HSTR.TTEE or by TEECR.XED;
+//! - `Switched`: written at each change between a guest and a component, since it acts on PL0;
+//! - `Cntkctl`: c14 has no HSTR bit; the constant CNTKCTL of components closes it;
+//! - `Hcptr`: trapped by HCPTR.TCPn.
+
+/// What keeps a component from reaching a guest's register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// Not reachable from PL0.
+    Privilege,
+    /// HSTR.Tn.
+    Hstr,
+    /// HSTR.TTEE.
+    HstrTee,
+    /// Replaced by a constant while a component runs.
+    Switched,
+    /// CNTKCTL's constant.
+    Cntkctl,
+    /// HCPTR.
+    Hcptr,
+}
+
+/// Calls `$callback!` with the table of guest registers that the kernel saves when another vCPU needs
+/// the hardware. Three sections: 32-bit coprocessor registers, 64-bit ones, banked core registers.
+#[macro_export]
+macro_rules! guest_registers {
+    ($callback:ident) => {
+        $callback! {
+            cp32 {
+                // name       cp   op1 CRn  CRm op2  reset        closed by
+                Csselr:       p15, 2, c0,  c0, 0, 0x0000_0000, Privilege;
+                Sctlr:        p15, 0, c1,  c0, 0, 0x00c5_0078, Switched;
+                Cpacr:        p15, 0, c1,  c0, 2, 0x0000_0000, Privilege;
+                Ttbcr:        p15, 0, c2,  c0, 2, 0x0000_0000, Privilege;
+                Dacr:         p15, 0, c3,  c0, 0, 0x0000_0000, Privilege;
+                Dfsr:         p15, 0, c5,  c0, 0, 0x0000_0000, Privilege;
+                Ifsr:         p15, 0, c5,  c0, 1, 0x0000_0000, Privilege;
+                Adfsr:        p15, 0, c5,  c1, 0, 0x0000_0000, Privilege;
+                Aifsr:        p15, 0, c5,  c1, 1, 0x0000_0000, Privilege;
+                Dfar:         p15, 0, c6,  c0, 0, 0x0000_0000, Privilege;
+                Ifar:         p15, 0, c6,  c0, 2, 0x0000_0000, Privilege;
+                Mair0:        p15, 0, c10, c2, 0, 0x0009_8aa4, Privilege;
+                Mair1:        p15, 0, c10, c2, 1, 0x44e0_48e0, Privilege;
+                Amair0:       p15, 0, c10, c3, 0, 0x0000_0000, Privilege;
+                Amair1:       p15, 0, c10, c3, 1, 0x0000_0000, Privilege;
+                Vbar:         p15, 0, c12, c0, 0, 0x0000_0000, Privilege;
+                Fcseidr:      p15, 0, c13, c0, 0, 0x0000_0000, Privilege;
+                Contextidr:   p15, 0, c13, c0, 1, 0x0000_0000, Privilege;
+                Tpidrurw:     p15, 0, c13, c0, 2, 0x0000_0000, Hstr;
+                Tpidruro:     p15, 0, c13, c0, 3, 0x0000_0000, Hstr;
+                Tpidrprw:     p15, 0, c13, c0, 4, 0x0000_0000, Privilege;
+                Cntkctl:      p15, 0, c14, c1, 0, 0x0000_0000, Switched;
+                CntvCtl:      p15, 0, c14, c3, 1, 0x0000_0000, Cntkctl;
+                Teecr:        p14, 6, c0,  c0, 0, 0x0000_0000, Privilege;
+                Teehbr:       p14, 6, c1,  c0, 0, 0x0000_0000, HstrTee;
+            }
+            cp64 {
+                // name       cp   op1 CRm  reset closed by
+                Ttbr0:        p15, 0, c2,  0, Privilege;
+                Ttbr1:        p15, 1, c2,  0, Privilege;
+                Par:          p15, 0, c7,  0, Privilege;
+                CntvCval:     p15, 3, c14, 0, Cntkctl;
+            }
+            banked {
+                // name       register   reset  closed by
+                SpSvc:        SP_svc,    0x0,  Privilege;
+                LrSvc:        LR_svc,    0x0,  Privilege;
+                SpsrSvc:      SPSR_svc,  0x10, Privilege;
+                SpAbt:        SP_abt,    0x0,  Privilege;
+                LrAbt:        LR_abt,    0x0,  Privilege;
+                SpsrAbt:      SPSR_abt,  0x10, Privilege;
+                SpUnd:        SP_und,    0x0,  Privilege;
+                LrUnd:        LR_und,    0x0,  Privilege;
+                SpsrUnd:      SPSR_und,  0x10, Privilege;
+                SpIrq:        SP_irq,    0x0,  Privilege;
+                LrIrq:        LR_irq,    0x0,  Privilege;
+                SpsrIrq:      SPSR_irq,  0x10, Privilege;
+                R8Fiq:        R8_fiq,    0x0,  Privilege;
+                R9Fiq:        R9_fiq,    0x0,  Privilege;
+                R10Fiq:       R10_fiq,   0x0,  Privilege;
+                R11Fiq:       R11_fiq,   0x0,  Privilege;
+                R12Fiq:       R12_fiq,   0x0,  Privilege;
+                SpFiq:        SP_fiq,    0x0,  Privilege;
+                LrFiq:        LR_fiq,    0x0,  Privilege;
+                SpsrFiq:      SPSR_fiq,  0x10, Privilege;
+            }
+        }
+    };
+}
+
+macro_rules! numbers {
+    (
+        cp32 { $($c32:ident: $cp32:ident, $o32:literal, $n32:ident, $m32:ident, $p32:literal, $r32:literal, $x32:ident;)* }
+        cp64 { $($c64:ident: $cp64:ident, $o64:literal, $m64:ident, $r64:literal, $x64:ident;)* }
+        banked { $($b:ident: $bn:ident, $rb:literal, $xb:ident;)* }
+    ) => {
+        /// Number by which a VMM names a register of its guest. Core registers are those of the mode
+        /// that the guest is in for r0-r7, pc and cpsr, and of User mode for r8-r12, sp and lr.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        #[allow(missing_docs, reason = "the names are the architecture's own")]
+        pub enum GuestRegister {
+            R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, R11, R12, SpUsr, LrUsr, Pc, Cpsr,
+            $($c32,)* $($c64,)* $($b,)*
+            /// What the guest reads as MPIDR.
+            Vmpidr,
+            /// Offset of the guest's virtual counter from the physical one, 64 bits.
+            Cntvoff,
+            /// The virtual interface's control and priority mask (GICH_VMCR).
+            Vmcr,
+            /// The virtual interface's active priorities (GICH_APR).
+            Apr,
+            Fpscr, Fpexc,
+        }
+
+        impl GuestRegister {
+            /// Every register, in the order of their numbers.
+            pub const ALL: &'static [GuestRegister] = {
+                use GuestRegister::*;
+                &[R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, R11, R12, SpUsr, LrUsr, Pc, Cpsr,
+                  $($c32,)* $($c64,)* $($b,)* Vmpidr, Cntvoff, Vmcr, Apr, Fpscr, Fpexc]
+            };
+
+            /// The register of that number.
+            pub fn from_number(number: u32) -> Option<Self> {
+                Self::ALL.get(number as usize).copied()
+            }
+        }
+
+        /// The published table: name, reset value, and what closes the register to components.
+        pub const TABLE: &[(GuestRegister, u64, ClosedBy)] = &[
+            $((GuestRegister::$c32, $r32, ClosedBy::$x32),)*
+            $((GuestRegister::$c64, $r64, ClosedBy::$x64),)*
+            $((GuestRegister::$b, $rb, ClosedBy::$xb),)*
+        ];
+
+        /// Number of 32-bit coprocessor registers in the table.
+        pub const CP32_REGISTERS: usize = [$($r32 as u32),*].len();
+        /// Number of 64-bit coprocessor registers.
+        pub const CP64_REGISTERS: usize = [$($r64 as u64),*].len();
+        /// Number of banked core registers.
+        pub const BANKED_REGISTERS: usize = [$($rb as u32),*].len();
+        /// Number of the first 32-bit coprocessor register.
+        pub const CP32_FIRST: u32 = GuestRegister::Cpsr as u32 + 1;
+        /// Number of the first 64-bit coprocessor register.
+        pub const CP64_FIRST: u32 = CP32_FIRST + CP32_REGISTERS as u32;
+        /// Number of the first banked register.
+        pub const BANKED_FIRST: u32 = CP64_FIRST + CP64_REGISTERS as u32;
+    };
+}
+
+guest_registers!(numbers);
+
+/// State of one virtual interrupt, as `VcpuMethod::ReadInterrupt` tells: pending in bit 0, active in
+/// bit 1, line high in bit 2, in a list register in bit 3, priority in bits 15:8, sources of an SGI in bits 23:16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct InterruptState(pub u32);
+
+impl InterruptState {
+    /// Pending.
+    pub const PENDING: u32 = 1;
+    /// Active.
+    pub const ACTIVE: u32 = 2;
+    /// The line is high.
+    pub const LEVEL: u32 = 4;
+    /// In a list register now.
+    pub const LISTED: u32 = 8;
+}
+
+/// The virtual timer's interrupt number, as the guest sees it: PPI 11.
+pub const VIRTUAL_TIMER_INTID: u32 = 27;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_register_is_found_by_its_number() {
+        for (number, &register) in GuestRegister::ALL.iter().enumerate() {
+            assert_eq!(register as u32, number as u32);
+        }
+        assert_eq!(GuestRegister::Csselr as u32, CP32_FIRST);
+        assert_eq!(GuestRegister::Ttbr0 as u32, CP64_FIRST);
+        assert_eq!(GuestRegister::SpSvc as u32, BANKED_FIRST);
+        assert_eq!(TABLE.len(), CP32_REGISTERS + CP64_REGISTERS + BANKED_REGISTERS);
+    }
+}

@@ -1,0 +1,261 @@
+//! Records of a compiled system.
+
+use serde::{Deserialize, Serialize};
+
+/// Changes with any change to a record; root refuses another.
+pub const SYSTEM_VERSION: u32 = 1;
+
+/// The n-th `Object` record of the system, from 0.
+pub type ObjectId = u16;
+/// The n-th `Group` record of the system, from 0.
+pub type GroupId = u16;
+
+/// What root does next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record<'a> {
+    /// First record: the layout's version and how many records of each kind follow.
+    Header {
+        /// [`SYSTEM_VERSION`].
+        version: u32,
+        /// `Group` records.
+        groups: u16,
+        /// `Object` records.
+        objects: u16,
+        /// First slot of root's CNode for objects: object `n` has its capabilities at the slot in its record.
+        first_slot: u32,
+    },
+    /// A compartment: a component, or a VM with its VMM. Its memory is one untyped of its own, so that
+    /// tearing it down is one revoke, and building it again is reading its records again.
+    Group {
+        /// Its name in the manifest.
+        #[serde(borrow)]
+        name: &'a str,
+        /// log2 of the bytes of its untyped.
+        untyped_bits: u8,
+        /// Root's slot for that untyped.
+        slot: u32,
+        /// What root does when it ends or crashes.
+        policy: Policy,
+    },
+    /// Make an object (or `count` of them, in consecutive slots) out of the group's untyped.
+    Object {
+        /// Whose memory.
+        group: GroupId,
+        /// Root's slot for its first capability.
+        slot: u32,
+        /// What it is.
+        kind: ObjectKind,
+    },
+    /// Copy bytes of the payload to the frames of an object, which are new and otherwise zero.
+    Fill {
+        /// A `Frames` object.
+        object: ObjectId,
+        /// Where in it, in bytes.
+        at: u32,
+        /// From where in the payload, in bytes.
+        payload_offset: u32,
+        /// How many.
+        bytes: u32,
+        /// Whether the bytes will be executed (they are unified) .
+        execute: bool,
+    },
+    /// Write bytes that stand in the record itself (a component's generated configuration).
+    FillBytes {
+        /// A `Frames` object.
+        object: ObjectId,
+        /// Where in it, in bytes.
+        at: u32,
+        /// What.
+        #[serde(borrow)]
+        bytes: &'a [u8],
+    },
+    /// Map a table of a space.
+    MapTable {
+        /// A `Table` object.
+        table: ObjectId,
+        /// A `VSpace` object.
+        vspace: ObjectId,
+        /// Any address under it.
+        address: u32,
+    },
+    /// Map `count` frames of an object at consecutive addresses. Each mapping is made through a derived
+    /// capability of its own, for which root keeps slots from `slot` on.
+    MapFrames {
+        /// A `Frames` or `Payload` object.
+        frames: ObjectId,
+        /// First frame of it.
+        first: u32,
+        /// How many.
+        count: u32,
+        /// A `VSpace` object.
+        vspace: ObjectId,
+        /// Where the first goes.
+        address: u32,
+        /// [`MapFlags`](abi::rights::MapFlags) bits.
+        flags: u32,
+        /// Root's first slot for the capabilities that hold the mappings.
+        slot: u32,
+    },
+    /// Put a derived capability into a CNode of the system.
+    Grant {
+        /// A `CNode` object.
+        cnode: ObjectId,
+        /// Its slot.
+        index: u32,
+        /// What.
+        object: ObjectId,
+        /// Which of its `count` capabilities.
+        part: u32,
+        /// [`Rights`](abi::Rights) bits.
+        rights: u8,
+        /// Its badge; 0 for none.
+        badge: u32,
+    },
+    /// Put a capability of root's own (by its fixed slot) into a CNode of the system.
+    GrantRoot {
+        /// A `CNode` object.
+        cnode: ObjectId,
+        /// Its slot.
+        index: u32,
+        /// Root's slot.
+        slot: u32,
+        /// [`Rights`](abi::Rights) bits.
+        rights: u8,
+        /// Its badge; 0 for none.
+        badge: u32,
+    },
+    /// Make a thread ready to start.
+    Thread {
+        /// A `Tcb` object.
+        tcb: ObjectId,
+        /// A `CNode` object.
+        cspace: ObjectId,
+        /// A `VSpace` object.
+        vspace: ObjectId,
+        /// Its IPC buffer: a `Frames` object, which frame of it, and the offset in that; `None` for a guest.
+        ipc_buffer: Option<(ObjectId, u32, u32)>,
+        /// Where its faults (or its guest's exits) go, as an endpoint and a badge.
+        fault: Option<(ObjectId, u32)>,
+        /// Entry point; ignored for a guest, whose VMM sets it.
+        entry: u32,
+        /// Initial stack pointer.
+        stack: u32,
+        /// Argument, arrives in r0.
+        argument: u32,
+        /// 0-255.
+        priority: u8,
+        /// The highest priority that the thread may give.
+        ceiling: u8,
+        /// Its scheduling context, bound now; `None` for a passive thread or one whose VMM binds it.
+        context: Option<ObjectId>,
+        /// The `Vcpu` that makes it a guest.
+        vcpu: Option<ObjectId>,
+    },
+    /// Say what an interrupt does.
+    Interrupt {
+        /// An `Irq` object.
+        irq: ObjectId,
+        /// A `Notification` object.
+        notification: ObjectId,
+        /// The bit that it sets.
+        badge: u32,
+    },
+    /// Let a thread run. All `Start` records stand at the end.
+    Start {
+        /// A `Tcb` object.
+        tcb: ObjectId,
+    },
+}
+
+/// What an `Object` record makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ObjectKind {
+    /// A CNode of `1 << bits` slots.
+    CNode {
+        /// log2 of its slots.
+        bits: u8,
+    },
+    /// `count` frames of `1 << bits` bytes (12 or 21).
+    Frames {
+        /// log2 of the size of each.
+        bits: u8,
+        /// How many: one capability each.
+        count: u16,
+    },
+    /// Frames of the payload, as the kernel made them (2 MiB each, read-only).
+    Payload {
+        /// First of them.
+        first: u16,
+        /// How many.
+        count: u16,
+    },
+    /// Frames of a device, made of root's device untyped.
+    Device {
+        /// Physical page number of the first.
+        page: u32,
+        /// How many 4 KiB frames.
+        count: u16,
+    },
+    /// A stage-2 table of that level (2 or 3).
+    Table {
+        /// 2 or 3.
+        level: u8,
+    },
+    /// An address space.
+    VSpace,
+    /// A thread.
+    Tcb,
+    /// A virtual processor.
+    Vcpu {
+        /// Its number in its VM.
+        number: u8,
+    },
+    /// An endpoint.
+    Endpoint,
+    /// A notification.
+    Notification,
+    /// A reply object.
+    Reply,
+    /// A scheduling context.
+    SchedContext {
+        /// The core it runs on.
+        core: u8,
+        /// Budget in microseconds.
+        budget_us: u32,
+        /// Period in microseconds.
+        period_us: u32,
+    },
+    /// A handler of an interrupt.
+    Irq {
+        /// The interrupt's number at the distributor (a SPI is 32 and more).
+        intid: u16,
+        /// Edge-triggered; else level.
+        edge: bool,
+    },
+    /// The log ring of the kernel, as a readable frame.
+    KernelLog,
+}
+
+/// What happens when a compartment ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// It is a VM (so that the last VM's power-off ends the system).
+    pub is_vm: bool,
+    /// When it crashes.
+    pub on_crash: Action,
+    /// When a guest asks for a reboot.
+    pub on_reboot: Action,
+    /// When a guest switches itself off.
+    pub on_off: Action,
+}
+
+/// One thing that root can do with a compartment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// Tear it down and build it again.
+    Restart,
+    /// Tear it down.
+    Stop,
+    /// Switch the machine off, telling that it crashed.
+    Panic,
+}

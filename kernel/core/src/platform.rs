@@ -1,0 +1,141 @@
+//! The seam between the kernel's logic and the machine.
+//!
+//! `kernel-armv7` implements it on the processor; the simulated machine implements it on the host, with
+//! TLBs and caches that forget nothing by themselves.
+
+use crate::{Context, vcpu::Vcpu};
+use abi::rights::MapFlags;
+
+/// How far a cache operation goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheOp {
+    /// Clean to the point of coherency.
+    Clean,
+    /// Clean and invalidate to the point of coherency.
+    CleanInvalidate,
+    /// Invalidate to the point of coherency.
+    Invalidate,
+    /// Clean to the point of unification and invalidate the instruction cache and branch predictor.
+    Unify,
+}
+
+/// What a list register holds (ARM IHI 0048B 5.3.11), as plain values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListRegister {
+    /// Virtual interrupt number.
+    pub intid: u16,
+    /// Priority as the distributor has it (0-255, of which 5 bits count).
+    pub priority: u8,
+    /// Pending.
+    pub pending: bool,
+    /// Active.
+    pub active: bool,
+    /// For an SGI: the vCPU that sent it.
+    pub source: u8,
+    /// The physical interrupt that the guest's end of interrupt deactivates.
+    pub hardware: Option<u16>,
+    /// Ask for a maintenance interrupt when the guest ends it (level lines).
+    pub notify_end: bool,
+}
+
+/// What becomes of a guest's instruction that trapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuestException {
+    /// Undefined instruction.
+    Undefined,
+    /// Synchronous external abort on a data access at this address.
+    DataAbort(u32),
+    /// Synchronous external abort on a fetch from this address.
+    PrefetchAbort(u32),
+}
+
+/// The machine.
+pub trait Platform {
+    // --- stage-2 tables ---
+
+    /// Descriptor of a leaf at `level` (2: 2 MiB block, 3: page) for the physical page number `page`.
+    fn leaf(level: u8, page: u32, flags: MapFlags) -> u64;
+    /// Descriptor of a next-level table at the physical address `table`.
+    fn table(table: u32) -> u64;
+    /// Makes entries that were just written visible to the table walker of every core
+    /// (before a new entry can be used, and before an invalidation).
+    fn tables_written(&mut self);
+    /// Forgets all translations under `vmid`, on every core, completely, before returning.
+    fn flush_vmid(&mut self, vmid: u8);
+    /// Forgets all translations of all spaces, and instruction caches: a new generation of VMIDs.
+    fn flush_all(&mut self);
+
+    // --- caches ---
+
+    /// Works on `bytes` bytes of RAM at the physical address `address`, whole cache lines, and completes before returning.
+    fn cache(&mut self, op: CacheOp, address: u32, bytes: u32);
+
+    // --- time and interrupts ---
+
+    /// The physical counter.
+    fn now(&self) -> u64;
+    /// Ticks of the counter in a microsecond, times 65536.
+    fn ticks_per_us_q16(&self) -> u32;
+    /// Asks for a timer interrupt on this core at that time; `u64::MAX`: none.
+    fn set_deadline(&mut self, deadline: u64);
+    /// Whether an interrupt waits: asked at preemption points.
+    fn interrupt_pending(&mut self) -> bool;
+    /// Whether the machine has this interrupt and a handler may have it (not the kernel's own).
+    fn irq_exists(&self, intid: u32) -> bool;
+    /// Configures the trigger, routes the interrupt to this core and lets it through.
+    fn irq_enable(&mut self, intid: u32, edge: bool);
+    /// Keeps the interrupt from coming.
+    fn irq_disable(&mut self, intid: u32);
+    /// Ends a handled interrupt, so that it can come again.
+    fn irq_deactivate(&mut self, intid: u32);
+
+    // --- the loaded vCPU's hardware ---
+
+    /// Takes the registers of the vCPU that is loaded on this core out of the hardware: those of the table but
+    /// for the ones switched eagerly, the virtual interface's VMCR and APR, the virtual timer (which is then silent)
+    /// and whether its physical interrupt is active (which is then cleared). Not list registers, not floating point.
+    fn vcpu_save(&mut self, vcpu: &mut Vcpu);
+    /// Puts them there.
+    fn vcpu_load(&mut self, vcpu: &Vcpu);
+    /// Reads one register of the loaded vCPU from the hardware into its structure (by number).
+    fn vcpu_fetch(&mut self, vcpu: &mut Vcpu, register: abi::vcpu::GuestRegister);
+    /// Writes one register of the loaded vCPU from its structure to the hardware.
+    fn vcpu_store(&mut self, vcpu: &Vcpu, register: abi::vcpu::GuestRegister);
+    /// Saves the floating-point registers (the unit is enabled for it).
+    fn fpu_save(&mut self, vcpu: &mut Vcpu);
+    /// Loads them and opens the unit for the guest.
+    fn fpu_load(&mut self, vcpu: &Vcpu);
+    /// Whether the next entry to a guest finds floating point open (`true`) or trapped.
+    fn fpu_open(&mut self, open: bool);
+    /// How many list registers there are.
+    fn list_registers(&self) -> usize;
+    /// Bitmap of list registers that hold nothing.
+    fn list_empty(&mut self) -> u64;
+    /// Reads a list register.
+    fn list_read(&mut self, index: usize) -> ListRegister;
+    /// Writes a list register.
+    fn list_write(&mut self, index: usize, value: ListRegister);
+    /// Asks for a maintenance interrupt when no list register is pending any more (`refill`), and tells
+    /// how many ends of interrupt found no list register (EOICount), which is cleared.
+    fn list_control(&mut self, refill: bool) -> u32;
+    /// The virtual timer of the loaded vCPU: whether its condition is met and it is neither masked nor disabled.
+    fn timer_line(&mut self) -> bool;
+    /// Deactivates the physical interrupt of the virtual timer on this core.
+    fn timer_deactivate(&mut self);
+    /// Makes the interrupt controller look again at a line that was still high at the guest's end of interrupt.
+    fn timer_resample(&mut self);
+
+    // --- guests ---
+
+    /// Steps a guest over the instruction at its pc, which is `long` (4 bytes) or not, with its IT state.
+    fn step(context: &mut Context, long: bool);
+    /// Makes the guest take an exception. The vCPU is loaded on this core.
+    fn inject(&mut self, context: &mut Context, vcpu: &mut Vcpu, exception: GuestException);
+
+    // --- the machine ---
+
+    /// Switches the machine off; returns only where it can't.
+    fn power_off(&mut self);
+    /// Resets the machine; returns only where it can't.
+    fn power_reset(&mut self);
+}

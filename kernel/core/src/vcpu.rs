@@ -1,0 +1,151 @@
+//! A virtual processor: the registers of a guest that stay in the hardware until another vCPU needs it, its
+//! virtual interrupts, and its outstanding exit.
+
+use crate::arena::{Handle, Object};
+use crate::platform::ListRegister;
+use crate::tcb::Tcb;
+use abi::object::{VCPU_BYTES, VIRTUAL_INTERRUPTS};
+use abi::vcpu::{BANKED_REGISTERS, CP32_REGISTERS, CP64_REGISTERS};
+
+/// The most list registers that a GICv2 virtual interface has (ARM IHI 0048B 5.3.2 allows 64; an A15 has 4).
+pub const LIST_REGISTERS_MAX: usize = 16;
+
+/// A virtual processor.
+#[repr(C)]
+pub struct Vcpu {
+    /// The 32-bit coprocessor registers of [`abi::vcpu`]'s table, in its order.
+    pub cp32: [u32; CP32_REGISTERS],
+    /// The banked core registers, in the table's order.
+    pub banked: [u32; BANKED_REGISTERS],
+    /// The 64-bit coprocessor registers, in the table's order.
+    pub cp64: [u64; CP64_REGISTERS],
+    /// What the guest reads as MPIDR.
+    pub vmpidr: u32,
+    /// GICH_VMCR.
+    pub vmcr: u32,
+    /// GICH_APR.
+    pub apr: u32,
+    /// Whether the virtual timer's physical interrupt was active when the vCPU left the hardware.
+    pub timer_active: u32,
+    /// Virtual counter's offset from the physical one.
+    pub cntvoff: u64,
+    /// d0-d31.
+    pub d: [u64; 32],
+    /// FPSCR.
+    pub fpscr: u32,
+    /// FPEXC.
+    pub fpexc: u32,
+    /// Its thread.
+    pub tcb: Option<Handle<Tcb>>,
+    /// The core in whose hardware its registers are, plus one; 0: nowhere.
+    pub loaded_on: u32,
+    /// The core in whose floating-point unit its registers are, plus one; 0: nowhere.
+    pub fpu_on: u32,
+    /// Its virtual interrupts.
+    pub interrupts: Interrupts,
+    /// Its outstanding exit.
+    pub exit: ExitRecord,
+}
+
+/// Virtual interrupts of a vCPU, as the kernel keeps them.
+#[repr(C)]
+pub struct Interrupts {
+    /// For each number: what is known of it.
+    pub state: [Interrupt; VIRTUAL_INTERRUPTS],
+    /// Bitmap: pending, not in a list register.
+    pub waiting: [u32; VIRTUAL_INTERRUPTS / 32],
+    /// What the list registers hold while the vCPU is not loaded.
+    pub listed: [SavedListRegister; LIST_REGISTERS_MAX],
+    /// The virtual timer's interrupt may be delivered (the distributor has it enabled).
+    pub timer_enabled: u32,
+    /// Its physical interrupt came while it could not be delivered and is kept active.
+    pub timer_held: u32,
+    /// Its number, 0 if no hardware-linked timer interrupt is in a list register.
+    pub timer_listed: u32,
+    /// Reserved, zero.
+    pub reserved: u32,
+}
+
+/// One virtual interrupt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Interrupt {
+    /// Bits of [`InterruptState`](abi::vcpu::InterruptState), and more of the kernel's own.
+    pub flags: u8,
+    /// Priority, 0 most urgent.
+    pub priority: u8,
+    /// For an SGI: bitmap of senders.
+    pub sources: u8,
+    /// Number of the list register that it is in, plus one.
+    pub list_register: u8,
+}
+
+/// A list register in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct SavedListRegister {
+    /// Virtual interrupt number; meaningful if `state` is not 0.
+    pub intid: u16,
+    /// Physical interrupt number plus one, 0 for none.
+    pub hardware: u16,
+    /// Priority.
+    pub priority: u8,
+    /// Sender of an SGI.
+    pub source: u8,
+    /// Pending in bit 0, active in bit 1, notify at the end in bit 2.
+    pub state: u8,
+    /// Zero.
+    pub reserved: u8,
+}
+
+/// The outstanding exit of a vCPU, kept until its answer, so that it can be read again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ExitRecord {
+    /// [`ExitKind`](abi::exit::ExitKind), or 0.
+    pub kind: u32,
+    /// The message's words.
+    pub words: [u32; 4],
+    /// The syndrome (HSR).
+    pub syndrome: u32,
+    /// The faulting virtual address.
+    pub address: u32,
+    /// Register that `WRITE` writes (0-14), and the second one in bits 11:8 where there is one.
+    pub register: u32,
+    /// Whether the instruction is four bytes long.
+    pub long: u32,
+}
+
+impl SavedListRegister {
+    /// The value that the platform writes.
+    pub fn value(self) -> ListRegister {
+        ListRegister {
+            intid: self.intid,
+            priority: self.priority,
+            pending: self.state & 1 != 0,
+            active: self.state & 2 != 0,
+            source: self.source,
+            hardware: self.hardware.checked_sub(1),
+            notify_end: self.state & 4 != 0,
+        }
+    }
+}
+
+impl From<ListRegister> for SavedListRegister {
+    fn from(value: ListRegister) -> Self {
+        Self {
+            intid: value.intid,
+            hardware: value.hardware.map_or(0, |intid| intid + 1),
+            priority: value.priority,
+            source: value.source,
+            state: value.pending as u8 | (value.active as u8) << 1 | (value.notify_end as u8) << 2,
+            reserved: 0,
+        }
+    }
+}
+
+#[allow(unsafe_code, reason = "declares plain data: all-zero is valid and no pointer is inside")]
+// SAFETY: Z: integers, arrays of them, and `Option<Handle>`, whose zero is `None`.
+unsafe impl Object for Vcpu {}
+
+const _: () = assert!(core::mem::size_of::<Vcpu>() <= VCPU_BYTES as usize);
