@@ -71,7 +71,7 @@ mod tests {
     use crate::Writer;
 
     fn header(version: u32) -> Record<'static> {
-        Record::Header { version, groups: 0, objects: 0, first_slot: 256 }
+        Record::Header { version, groups: 0, objects: 0, first_slot: 256, free_slot: 300 }
     }
 
     #[test]

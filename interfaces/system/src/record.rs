@@ -10,6 +10,9 @@ pub type ObjectId = u16;
 /// The n-th `Group` record of the system, from 0.
 pub type GroupId = u16;
 
+/// Stands where a record names a space, for root's own.
+pub const ROOT_VSPACE: ObjectId = 0xffff;
+
 /// What root does next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record<'a> {
@@ -23,9 +26,15 @@ pub enum Record<'a> {
         objects: u16,
         /// First slot of root's CNode for objects: object `n` has its capabilities at the slot in its record.
         first_slot: u32,
+        /// First slot of root's CNode that no record uses; from here to the end of the CNode, at least 64, root has them
+        /// for itself.
+        free_slot: u32,
     },
     /// A compartment: a component, or a VM with its VMM. Its memory is one untyped of its own, so that
-    /// tearing it down is one revoke, and building it again is reading its records again.
+    /// tearing it down is one revoke, and building it again is reading its records again. Groups come in order of
+    /// decreasing size; the memory of each is made of the first of root's untypeds (RAM, in their order) with room for it.
+    /// One of them, `root`, holds what compartments share (root's endpoint, log rings, channel memories, devices,
+    /// interrupts) and is never torn down.
     Group {
         /// Its name in the manifest.
         #[serde(borrow)]
@@ -45,6 +54,13 @@ pub enum Record<'a> {
         slot: u32,
         /// What it is.
         kind: ObjectKind,
+    },
+    /// Where root itself receives faults and requests. The badge is 1 + the number of the group that sends.
+    RootEndpoint {
+        /// An `Endpoint` object.
+        endpoint: ObjectId,
+        /// A `Reply` object.
+        reply: ObjectId,
     },
     /// Copy bytes of the payload to the frames of an object, which are new and otherwise zero.
     Fill {
@@ -73,7 +89,7 @@ pub enum Record<'a> {
     MapTable {
         /// A `Table` object.
         table: ObjectId,
-        /// A `VSpace` object.
+        /// A `VSpace` object, or [`ROOT_VSPACE`].
         vspace: ObjectId,
         /// Any address under it.
         address: u32,
@@ -81,13 +97,13 @@ pub enum Record<'a> {
     /// Map `count` frames of an object at consecutive addresses. Each mapping is made through a derived
     /// capability of its own, for which root keeps slots from `slot` on.
     MapFrames {
-        /// A `Frames` or `Payload` object.
+        /// A `Frames`, `Payload`, `Device` or `KernelLog` object.
         frames: ObjectId,
         /// First frame of it.
         first: u32,
         /// How many.
         count: u32,
-        /// A `VSpace` object.
+        /// A `VSpace` object, or [`ROOT_VSPACE`].
         vspace: ObjectId,
         /// Where the first goes.
         address: u32,
@@ -175,21 +191,22 @@ pub enum ObjectKind {
         /// log2 of its slots.
         bits: u8,
     },
-    /// `count` frames of `1 << bits` bytes (12 or 21).
+    /// `count` frames of `1 << bits` bytes (12 or 21), no more than one retype makes.
     Frames {
         /// log2 of the size of each.
         bits: u8,
         /// How many: one capability each.
         count: u16,
     },
-    /// Frames of the payload, as the kernel made them (2 MiB each, read-only).
+    /// Frames of the payload, as the kernel made them (2 MiB each, read-only). The record's slot is the one that the
+    /// kernel put the first in: there is nothing to make.
     Payload {
         /// First of them.
         first: u16,
         /// How many.
         count: u16,
     },
-    /// Frames of a device, made of root's device untyped.
+    /// Frames of a device. One of root's device untypeds begins at that page and holds these frames exactly.
     Device {
         /// Physical page number of the first.
         page: u32,
@@ -232,7 +249,8 @@ pub enum ObjectKind {
         /// Edge-triggered; else level.
         edge: bool,
     },
-    /// The log ring of the kernel, as a readable frame.
+    /// The log ring of the kernel, as a readable frame. The record's slot is the one that the kernel put it in: there is
+    /// nothing to make.
     KernelLog,
 }
 

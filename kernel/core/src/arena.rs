@@ -67,6 +67,16 @@ impl<T> Handle<T> {
 /// its layout is the same on the host and on the target.
 pub unsafe trait Object: Sized {}
 
+/// Declares that types are plain data: invariant Z.
+macro_rules! plain {
+    ($($type:ty),*) => {$(
+        #[allow(unsafe_code, reason = "declares plain data; the argument stands in arena.rs")]
+        // SAFETY: Z: integers, arrays of them, field-less or zero-tagged enums whose first variant is 0, and
+        // `Option<Handle>`, whose zero is `None`; no pointer and no usize inside.
+        unsafe impl $crate::arena::Object for $type {}
+    )*};
+}
+
 /// The token: who holds it may touch kernel objects.
 pub struct Arena {
     base: usize,
@@ -130,6 +140,13 @@ impl Arena {
     pub(crate) fn nth<T: Object>(&self, first: Handle<T>, index: u32) -> Handle<T> {
         let address = first.address().wrapping_add(index.wrapping_mul(core::mem::size_of::<T>() as u32));
         Handle { address: NonZeroU32::new(address).unwrap_or(first.address), object: PhantomData }
+    }
+
+    /// The part of an object that lies `offset` bytes into it (`offset_of!` of a field of type `P`).
+    #[inline(always)]
+    pub(crate) fn part<T, P: Object>(&self, whole: Handle<T>, offset: usize) -> Handle<P> {
+        let address = whole.address().wrapping_add(offset as u32);
+        Handle { address: NonZeroU32::new(address).unwrap_or(whole.address), object: PhantomData }
     }
 
     /// A word of a frame that user mode may be writing at the same time.

@@ -2,15 +2,40 @@
 //! registers. No architecture is in it: what hardware does stands behind [`Platform`], and the same code
 //! runs on the host under test.
 //!
-//! Unsafe code lives in `arena.rs` alone.
+//! Unsafe code lives in `arena.rs` alone, but for the one-line declarations that a type is plain data
+//! (`plain!`, defined there).
 #![cfg_attr(not(any(test, feature = "sim")), no_std)]
 
+#[macro_use]
 pub mod arena;
+pub mod boot;
+pub mod cap;
+mod cnode;
 pub mod context;
+mod delete;
+mod fault;
+mod guest;
+mod invoke;
+mod ipc;
+mod irq;
+pub mod kernel;
+mod lookup;
+mod map;
+pub mod objects;
 pub mod platform;
+mod queue;
+mod schedule;
+mod signal;
+mod syscall;
 pub mod tcb;
+mod timeout;
+mod transfer;
+mod tree;
+mod untyped;
 pub mod vcpu;
+mod vgic;
 
 pub use arena::{Arena, Handle};
 pub use context::Context;
+pub use kernel::{Kernel, Next, Running};
 pub use platform::Platform;

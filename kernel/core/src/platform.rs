@@ -115,9 +115,9 @@ pub trait Platform {
     fn list_read(&mut self, index: usize) -> ListRegister;
     /// Writes a list register.
     fn list_write(&mut self, index: usize, value: ListRegister);
-    /// Asks for a maintenance interrupt when no list register is pending any more (`refill`), and tells
-    /// how many ends of interrupt found no list register (EOICount), which is cleared.
-    fn list_control(&mut self, refill: bool) -> u32;
+    /// Asks for a maintenance interrupt when no list register is pending any more (`refill`), and when an end of interrupt
+    /// finds no list register (`spilled`). Tells how many ends did so (EOICount), which is cleared.
+    fn list_control(&mut self, refill: bool, spilled: bool) -> u32;
     /// The virtual timer of the loaded vCPU: whether its condition is met and it is neither masked nor disabled.
     fn timer_line(&mut self) -> bool;
     /// Deactivates the physical interrupt of the virtual timer on this core.
@@ -127,6 +127,15 @@ pub trait Platform {
 
     // --- guests ---
 
+    /// Makes a thread execute its last system call again: its pc stands behind the `SVC`.
+    fn restart_syscall(context: &mut Context);
+    /// Processor state in which a component starts: user mode, interrupts masked.
+    fn component_psr(thumb: bool) -> u32;
+    /// `wanted`, made harmless for a guest: never a mode above PL1.
+    fn guest_psr(wanted: u32) -> u32;
+    /// The register that instructions of a guest with this cpsr mean by `number` (0-14), if it is a banked one
+    /// of the vCPU; `None`: it is in the [`Context`].
+    fn banked_register(cpsr: u32, number: u32) -> Option<abi::vcpu::GuestRegister>;
     /// Steps a guest over the instruction at its pc, which is `long` (4 bytes) or not, with its IT state.
     fn step(context: &mut Context, long: bool);
     /// Makes the guest take an exception. The vCPU is loaded on this core.

@@ -1,11 +1,14 @@
 //! A virtual processor: the registers of a guest that stay in the hardware until another vCPU needs it, its
 //! virtual interrupts, and its outstanding exit.
 
-use crate::arena::{Handle, Object};
+use crate::arena::Handle;
 use crate::platform::ListRegister;
 use crate::tcb::Tcb;
+use crate::timeout::Timeout;
 use abi::object::{VCPU_BYTES, VIRTUAL_INTERRUPTS};
-use abi::vcpu::{BANKED_REGISTERS, CP32_REGISTERS, CP64_REGISTERS};
+use abi::vcpu::{
+    BANKED_FIRST, BANKED_REGISTERS, CP32_FIRST, CP32_REGISTERS, CP64_FIRST, CP64_REGISTERS, GuestRegister,
+};
 
 /// The most list registers that a GICv2 virtual interface has (ARM IHI 0048B 5.3.2 allows 64; an A15 has 4).
 pub const LIST_REGISTERS_MAX: usize = 16;
@@ -35,6 +38,10 @@ pub struct Vcpu {
     pub fpscr: u32,
     /// FPEXC.
     pub fpexc: u32,
+    /// While its guest waits and its timer is not in the hardware: when the virtual timer is due.
+    pub timeout: Timeout,
+    /// Capabilities that name it.
+    pub refs: u32,
     /// Its thread.
     pub tcb: Option<Handle<Tcb>>,
     /// The core in whose hardware its registers are, plus one; 0: nowhere.
@@ -60,10 +67,30 @@ pub struct Interrupts {
     pub timer_enabled: u32,
     /// Its physical interrupt came while it could not be delivered and is kept active.
     pub timer_held: u32,
-    /// Its number, 0 if no hardware-linked timer interrupt is in a list register.
+    /// 1 while its hardware-linked interrupt is in a list register.
     pub timer_listed: u32,
-    /// Reserved, zero.
-    pub reserved: u32,
+    /// Active interrupts that had to leave their list registers.
+    pub spilled: u32,
+    /// Whether the hardware was last asked for maintenance interrupts.
+    pub refill: u32,
+    /// For an interrupt that is linked to a physical one: that one's number.
+    pub hardware: [u16; VIRTUAL_INTERRUPTS],
+}
+
+impl Interrupts {
+    /// None.
+    pub const NONE: Self = Self {
+        state: [Interrupt { flags: 0, priority: 0, sources: 0, list_register: 0 }; VIRTUAL_INTERRUPTS],
+        waiting: [0; VIRTUAL_INTERRUPTS / 32],
+        listed: [SavedListRegister { intid: 0, hardware: 0, priority: 0, source: 0, state: 0, reserved: 0 };
+            LIST_REGISTERS_MAX],
+        timer_enabled: 0,
+        timer_held: 0,
+        timer_listed: 0,
+        spilled: 0,
+        refill: 0,
+        hardware: [0; VIRTUAL_INTERRUPTS],
+    };
 }
 
 /// One virtual interrupt.
@@ -110,10 +137,51 @@ pub struct ExitRecord {
     pub syndrome: u32,
     /// The faulting virtual address.
     pub address: u32,
-    /// Register that `WRITE` writes (0-14), and the second one in bits 11:8 where there is one.
+    /// Register that `WRITE` writes (0-14); with [`Self::SECOND`], the second one in bits 11:8.
     pub register: u32,
     /// Whether the instruction is four bytes long.
     pub long: u32,
+}
+
+impl ExitRecord {
+    /// Bit of `register`: there is a second register.
+    pub const SECOND: u32 = 1 << 16;
+}
+
+impl Vcpu {
+    /// A register of the table, or of those that follow it; 0 for core registers, which are the thread's.
+    pub fn register(&self, register: GuestRegister) -> u64 {
+        let number = register as u32;
+        match register {
+            GuestRegister::Vmpidr => u64::from(self.vmpidr),
+            GuestRegister::Cntvoff => self.cntvoff,
+            GuestRegister::Vmcr => u64::from(self.vmcr),
+            GuestRegister::Apr => u64::from(self.apr),
+            GuestRegister::Fpscr => u64::from(self.fpscr),
+            GuestRegister::Fpexc => u64::from(self.fpexc),
+            _ if number < CP32_FIRST => 0,
+            _ if number < CP64_FIRST => u64::from(self.cp32[(number - CP32_FIRST) as usize]),
+            _ if number < BANKED_FIRST => self.cp64[(number - CP64_FIRST) as usize],
+            _ => u64::from(self.banked[(number - BANKED_FIRST) as usize]),
+        }
+    }
+
+    /// Changes one of those.
+    pub fn set_register(&mut self, register: GuestRegister, value: u64) {
+        let number = register as u32;
+        match register {
+            GuestRegister::Vmpidr => self.vmpidr = value as u32,
+            GuestRegister::Cntvoff => self.cntvoff = value,
+            GuestRegister::Vmcr => self.vmcr = value as u32,
+            GuestRegister::Apr => self.apr = value as u32,
+            GuestRegister::Fpscr => self.fpscr = value as u32,
+            GuestRegister::Fpexc => self.fpexc = value as u32,
+            _ if number < CP32_FIRST => {}
+            _ if number < CP64_FIRST => self.cp32[(number - CP32_FIRST) as usize] = value as u32,
+            _ if number < BANKED_FIRST => self.cp64[(number - CP64_FIRST) as usize] = value,
+            _ => self.banked[(number - BANKED_FIRST) as usize] = value as u32,
+        }
+    }
 }
 
 impl SavedListRegister {
@@ -144,8 +212,6 @@ impl From<ListRegister> for SavedListRegister {
     }
 }
 
-#[allow(unsafe_code, reason = "declares plain data: all-zero is valid and no pointer is inside")]
-// SAFETY: Z: integers, arrays of them, and `Option<Handle>`, whose zero is `None`.
-unsafe impl Object for Vcpu {}
+plain!(Vcpu);
 
 const _: () = assert!(core::mem::size_of::<Vcpu>() <= VCPU_BYTES as usize);

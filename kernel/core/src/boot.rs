@@ -1,0 +1,339 @@
+//! The first thread: what the kernel makes of the memory that it finds, and gives to `root`.
+//!
+//! What root itself is made of is taken from the start of the largest free range, and never freed. All
+//! other RAM becomes untyped memory, cut into naturally aligned powers of two, not yet known to be zero.
+
+use crate::arena::Handle;
+use crate::cap::{Cap, FrameFlags, Slot, UntypedFlags};
+use crate::irq::IRQS;
+use crate::objects::{CNode, SpaceKind, VSpace};
+use crate::platform::CacheOp;
+use crate::tcb::{State, Tcb};
+use crate::{Kernel, Platform, tree};
+use abi::boot::*;
+use abi::object::*;
+use abi::rights::MapFlags;
+use abi::{Error, Rights};
+use arrayvec::ArrayVec;
+use core::mem::offset_of;
+
+const ROOT_PRIORITY: u8 = 200;
+const ROOT_SLICE_US: u32 = 10_000;
+const BLOCK_BYTES: u32 = 1 << BLOCK_BITS;
+const PAGE_BYTES: u32 = 1 << PAGE_BITS;
+
+/// A piece of RAM. `base + bytes` does not exceed 2^32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryRange {
+    /// First address, a multiple of 4 KiB.
+    pub base: u32,
+    /// Length, a multiple of 4 KiB.
+    pub bytes: u32,
+}
+
+/// What the kernel found.
+#[derive(Clone, Copy, Debug)]
+pub struct BootPlan<'a> {
+    /// Free RAM: without the kernel's image and the payload.
+    pub ram: &'a [MemoryRange],
+    /// Where the payload lies, a multiple of 2 MiB.
+    pub payload: u32,
+    /// Its header.
+    pub header: PayloadHeader,
+    /// Frequency of the counter.
+    pub counter_hz: u32,
+    /// Cores of the board.
+    pub cores: u32,
+    /// The page of the kernel's log ring.
+    pub kernel_log: u32,
+}
+
+/// Why there is no first thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootError {
+    /// The payload's header contradicts itself.
+    BadPayload,
+    /// There is not enough RAM for root.
+    NoMemory,
+    /// Making root failed.
+    Root(Error),
+}
+
+impl From<Error> for BootError {
+    fn from(error: Error) -> Self {
+        Self::Root(error)
+    }
+}
+
+/// Hands out zeroed memory of the range that root is made of.
+struct Bump {
+    next: u64,
+    end: u64,
+}
+
+impl Bump {
+    fn take(&mut self, bytes: u32, align: u32) -> Result<u32, BootError> {
+        let start = self.next.next_multiple_of(u64::from(align));
+        self.next = start + u64::from(bytes);
+        if self.next > self.end { Err(BootError::NoMemory) } else { Ok(start as u32) }
+    }
+
+    fn object(&mut self, object: ObjectType, size_bits: u32) -> Result<u32, BootError> {
+        let bytes = object.bytes(size_bits).ok_or(BootError::BadPayload)?;
+        self.take(bytes as u32, object.align(size_bits) as u32)
+    }
+}
+
+/// Cuts a range into naturally aligned powers of two of at least a page, ascending.
+fn cut(range: MemoryRange, out: &mut ArrayVec<UntypedInfo, UNTYPED_MAX>) {
+    let (mut at, end) = (u64::from(range.base), u64::from(range.base) + u64::from(range.bytes));
+    while at < end {
+        let bits = at.trailing_zeros().min((end - at).ilog2()).min(UNTYPED_BITS_MAX);
+        let piece = UntypedInfo { page: (at >> PAGE_BITS) as u32, size_bits: bits, device: 0, clean: 0 };
+        if out.try_push(piece).is_err() {
+            // Smaller pieces than there is room to tell about are left unused.
+            return;
+        }
+        at += 1 << bits;
+    }
+}
+
+impl<P: Platform> Kernel<P> {
+    /// Makes root and everything that it starts with; it is then the only thread.
+    ///
+    /// # Errors
+    /// See [`BootError`].
+    pub fn boot(&mut self, plan: &BootPlan) -> Result<(), BootError> {
+        let header = &plan.header;
+        let payload_frames = header.bytes.div_ceil(BLOCK_BYTES);
+        let segments = header.root_segments.get(..header.root_segment_count as usize).ok_or(BootError::BadPayload)?;
+        let devices = header.devices.get(..header.device_count as usize).ok_or(BootError::BadPayload)?;
+        if payload_frames > root_slot::PAYLOAD_FRAMES_MAX || 1u64 << header.root_cnode_bits <= u64::from(root_slot::FIRST_FREE) {
+            return Err(BootError::BadPayload);
+        }
+
+        let Some((largest, _)) = plan.ram.iter().enumerate().max_by_key(|(_, range)| range.bytes) else {
+            return Err(BootError::NoMemory);
+        };
+        let range = plan.ram[largest];
+        let mut bump = Bump { next: u64::from(range.base), end: u64::from(range.base) + u64::from(range.bytes) };
+        let need = reserve(header.root_cnode_bits, segments).ok_or(BootError::BadPayload)?;
+        if need > u64::from(range.bytes) {
+            return Err(BootError::NoMemory);
+        }
+        self.arena.zero(range.base, need as u32);
+        self.platform.cache(CacheOp::CleanInvalidate, range.base, need as u32);
+
+        let irqs = bump.take(IRQS as u32 * SLOT_BYTES, GRANULE_BYTES)?;
+        let irqs = self.arena.place::<Slot>(irqs);
+        self.irqs.set_slots(irqs);
+
+        let cnode = self.arena.place::<CNode>(bump.object(ObjectType::CNode, header.root_cnode_bits)?);
+        self.arena.get_mut(cnode).bits = header.root_cnode_bits;
+        let bits = header.root_cnode_bits as u8;
+        let mut root = Root { kernel: self, cnode, bump };
+        root.put(root_slot::CNODE, Cap::CNode { bits, guard_bits: 32 - bits, cnode, guard: 0 });
+        let vspace = root.space()?;
+        root.load(vspace, plan.payload, segments)?;
+        root.thread(vspace, header.root_entry)?;
+        root.put(root_slot::IRQ_CONTROL, Cap::IrqControl);
+        root.put(root_slot::POWER, Cap::Power);
+        let log = plan.kernel_log >> PAGE_BITS;
+        root.put(root_slot::KERNEL_LOG, frame(FrameFlags::READ, log));
+        for n in 0..payload_frames {
+            let page = (plan.payload >> PAGE_BITS) + (n << (BLOCK_BITS - PAGE_BITS));
+            let slot = root.put(root_slot::PAYLOAD + n, frame(FrameFlags::READ | FrameFlags::BLOCK, page));
+            root.kernel.map_frame(slot, vspace, ROOT_PAYLOAD_ADDRESS + n * BLOCK_BYTES, MapFlags::READ)?;
+        }
+
+        let mut untyped = ArrayVec::<UntypedInfo, UNTYPED_MAX>::new();
+        let taken = (root.bump.next as u32).next_multiple_of(PAGE_BYTES) - range.base;
+        for (n, &range) in plan.ram.iter().enumerate() {
+            let skip = if n == largest { taken } else { 0 };
+            cut(MemoryRange { base: range.base + skip, bytes: range.bytes - skip }, &mut untyped);
+        }
+        for device in devices {
+            let info = UntypedInfo { page: device.page, size_bits: device.size_bits, device: 1, clean: 1 };
+            untyped.try_push(info).map_err(|_| BootError::BadPayload)?;
+        }
+        for (n, info) in untyped.iter().enumerate() {
+            let flags = if info.device != 0 { UntypedFlags::DEVICE } else { UntypedFlags::DIRTY };
+            let cap = Cap::Untyped { bits: info.size_bits as u8, flags, page: info.page, used: 0 };
+            root.put(root_slot::UNTYPED + n as u32, cap);
+        }
+        root.boot_info(vspace, plan, payload_frames, &untyped)
+    }
+}
+
+/// Bytes that root is made of, at most. `None` if its segments contradict themselves.
+fn reserve(cnode_bits: u32, segments: &[Segment]) -> Option<u64> {
+    let mut pages = u64::from(ROOT_STACK_BYTES / PAGE_BYTES) + 2;
+    for segment in segments {
+        if segment.file_bytes > segment.memory_bytes {
+            return None;
+        }
+        pages += u64::from(segment.memory_bytes.div_ceil(PAGE_BYTES)) + 1;
+    }
+    let objects = IRQS as u64 * u64::from(SLOT_BYTES)
+        + ObjectType::CNode.bytes(cnode_bits)?
+        + 3 * (u64::from(TABLE_BYTES) + u64::from(PAGE_BYTES))
+        + 4096;
+    Some((objects + pages * u64::from(PAGE_BYTES + SLOT_BYTES)).next_multiple_of(u64::from(PAGE_BYTES)))
+}
+
+fn frame(flags: FrameFlags, page: u32) -> Cap {
+    Cap::Frame { flags, index: 0, page, table: None, vspace: None }
+}
+
+/// Root in the making.
+struct Root<'k, P: Platform> {
+    kernel: &'k mut Kernel<P>,
+    cnode: Handle<CNode>,
+    bump: Bump,
+}
+
+impl<P: Platform> Root<'_, P> {
+    /// Puts a capability into a slot of root's CNode.
+    fn put(&mut self, index: u32, cap: Cap) -> Handle<Slot> {
+        let row = self.kernel.arena.part::<CNode, Slot>(self.cnode, 0);
+        let slot = self.kernel.arena.nth(row, index);
+        self.kernel.reference(&cap);
+        tree::insert(&mut self.kernel.arena, slot, cap, None);
+        slot
+    }
+
+    /// Puts a capability where nobody can name it: the frames of root's own image.
+    fn hide(&mut self, cap: Cap) -> Result<Handle<Slot>, BootError> {
+        let slot = self.bump.take(SLOT_BYTES, SLOT_BYTES)?;
+        let slot = self.kernel.arena.place::<Slot>(slot);
+        tree::insert(&mut self.kernel.arena, slot, cap, None);
+        Ok(slot)
+    }
+
+    /// Root's space, with the tables that it needs.
+    fn space(&mut self) -> Result<Handle<VSpace>, BootError> {
+        let vspace = self.bump.object(ObjectType::VSpace, 0)?;
+        let vspace = self.kernel.arena.place::<VSpace>(vspace);
+        self.kernel.arena.get_mut(vspace).kind = SpaceKind::Component;
+        self.put(root_slot::VSPACE, Cap::VSpace { vspace });
+        for (level, address) in [(2, ROOT_LINK_ADDRESS), (3, ROOT_LINK_ADDRESS), (3, ROOT_SCRATCH_ADDRESS)] {
+            let table = self.bump.object(ObjectType::Table, level)?;
+            let table = self.kernel.arena.place(table);
+            let cap = Cap::Table { level: level as u8, index: 0, table, parent: None, vspace: None };
+            let slot = if address == ROOT_SCRATCH_ADDRESS {
+                self.put(root_slot::SCRATCH_TABLE, cap)
+            } else {
+                self.hide(cap)?
+            };
+            self.kernel.map_table(slot, vspace, address)?;
+        }
+        Ok(vspace)
+    }
+
+    /// A new page, mapped for root; its physical address.
+    fn page(&mut self, vspace: Handle<VSpace>, address: u32, flags: MapFlags, slot: Option<u32>) -> Result<u32, BootError> {
+        let page = self.bump.take(PAGE_BYTES, PAGE_BYTES)?;
+        let cap = frame(FrameFlags::READ | FrameFlags::WRITE | FrameFlags::EXECUTE, page >> PAGE_BITS);
+        let slot = match slot {
+            Some(index) => self.put(index, cap),
+            None => self.hide(cap)?,
+        };
+        self.kernel.map_frame(slot, vspace, address, flags)?;
+        Ok(page)
+    }
+
+    /// Copies root's segments to pages of their own, and gives it a stack.
+    fn load(&mut self, vspace: Handle<VSpace>, payload: u32, segments: &[Segment]) -> Result<(), BootError> {
+        for segment in segments {
+            let flags = MapFlags::from_bits(segment.flags).ok_or(BootError::BadPayload)?;
+            let mut done = 0;
+            while done < segment.memory_bytes {
+                let page = self.page(vspace, segment.address + done, flags, None)?;
+                let bytes = segment.file_bytes.saturating_sub(done).min(PAGE_BYTES);
+                self.kernel.arena.copy(payload + segment.offset + done, page, bytes);
+                self.kernel.platform.cache(CacheOp::Unify, page, PAGE_BYTES);
+                done += PAGE_BYTES;
+            }
+        }
+        for n in 1..=ROOT_STACK_BYTES / PAGE_BYTES {
+            self.page(vspace, ROOT_STACK_TOP - n * PAGE_BYTES, MapFlags::READ | MapFlags::WRITE, None)?;
+        }
+        Ok(())
+    }
+
+    /// Root's thread and its time.
+    fn thread(&mut self, vspace: Handle<VSpace>, entry: u32) -> Result<(), BootError> {
+        self.page(vspace, ROOT_IPC_BUFFER_ADDRESS, MapFlags::READ | MapFlags::WRITE, Some(root_slot::IPC_BUFFER))?;
+        let tcb = self.bump.object(ObjectType::Tcb, 0)?;
+        let tcb = self.kernel.arena.place::<Tcb>(tcb);
+        let context = self.bump.object(ObjectType::SchedContext, 0)?;
+        let context = self.kernel.arena.place(context);
+        self.put(root_slot::TCB, Cap::Tcb { tcb });
+        self.put(root_slot::SCHED_CONTEXT, Cap::SchedContext { context });
+        let row = self.kernel.arena.part::<CNode, Slot>(self.cnode, 0);
+        for (offset, index) in [
+            (offset_of!(Tcb, cspace), root_slot::CNODE),
+            (offset_of!(Tcb, vspace), root_slot::VSPACE),
+            (offset_of!(Tcb, ipc_frame), root_slot::IPC_BUFFER),
+        ] {
+            let from = self.kernel.arena.nth(row, index);
+            let to = Tcb::slot(&self.kernel.arena, tcb, offset);
+            self.kernel.copy_cap(from, to, Rights::all(), 0)?;
+        }
+        let thread = self.kernel.arena.get_mut(tcb);
+        thread.context.pc = entry;
+        thread.context.sp = ROOT_STACK_TOP;
+        thread.context.cpsr = P::component_psr(false);
+        thread.priority = ROOT_PRIORITY;
+        thread.ceiling = PRIORITY_MAX as u8;
+        thread.state = State::Running;
+        self.kernel.configure_context(context, 0, ROOT_SLICE_US, ROOT_SLICE_US);
+        self.kernel.bind_context(context, tcb)?;
+        Ok(())
+    }
+
+    /// Tells root what it has.
+    fn boot_info(
+        &mut self,
+        vspace: Handle<VSpace>,
+        plan: &BootPlan,
+        payload_frames: u32,
+        untyped: &[UntypedInfo],
+    ) -> Result<(), BootError> {
+        let page = self.page(vspace, ROOT_BOOT_INFO_ADDRESS, MapFlags::READ, None)?;
+        let head = [
+            PAYLOAD_VERSION,
+            plan.cores,
+            plan.counter_hz,
+            payload_frames,
+            plan.header.system_offset,
+            plan.header.system_bytes,
+            untyped.len() as u32,
+        ];
+        let words = untyped.iter().flat_map(|info| [info.page, info.size_bits, info.device, info.clean]);
+        for (n, word) in head.into_iter().chain(words).enumerate() {
+            self.kernel.arena.write_word(page + 4 * n as u32, word);
+        }
+        Ok(())
+    }
+}
+
+const _: () = assert!(offset_of!(BootInfo, untyped) == 28 && core::mem::size_of::<UntypedInfo>() == 16);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_cut_into_aligned_powers_of_two() {
+        let mut out = ArrayVec::new();
+        cut(MemoryRange { base: 0x4030_1000, bytes: 0x3fcf_f000 }, &mut out);
+        let mut at = 0x4030_1000u64;
+        for piece in &out {
+            assert_eq!(u64::from(piece.page) << 12, at);
+            assert_eq!(at % (1 << piece.size_bits), 0);
+            at += 1 << piece.size_bits;
+        }
+        assert_eq!(at, 0x8000_0000);
+    }
+}

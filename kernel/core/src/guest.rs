@@ -1,0 +1,358 @@
+//! Guests: exits and their answers, waiting, the lazily switched state, the virtual timer.
+
+use crate::arena::Handle;
+use crate::platform::{GuestException, ListRegister};
+use crate::tcb::{Sent, State, Tcb};
+use crate::timeout::{Owner, Timeout};
+use crate::transfer::R_WORDS;
+use crate::vcpu::{ExitRecord, Interrupts, SavedListRegister, Vcpu};
+use crate::{Kernel, Platform};
+use abi::exit::ExitReply;
+use abi::vcpu::{BANKED_FIRST, CP32_FIRST, CP64_FIRST, GuestRegister, TABLE, VIRTUAL_TIMER_INTID};
+use core::mem::offset_of;
+
+/// Bits of the virtual timer's control register (ARM DDI 0406C B8.1.5).
+const TIMER_ENABLE: u32 = 1;
+const TIMER_MASKED: u32 = 2;
+
+impl<P: Platform> Kernel<P> {
+    /// The running guest did something that its VMM has to look at.
+    #[inline]
+    pub fn on_guest_exit(&mut self, exit: ExitRecord) {
+        let tcb = self.current();
+        let Some(vcpu) = self.arena.get(tcb).vcpu else { return };
+        self.arena.get_mut(vcpu).exit = exit;
+        self.report(tcb, Sent::Exit);
+    }
+
+    /// The VMM has answered the exit of `tcb`.
+    #[inline]
+    pub(crate) fn apply_exit_reply(&mut self, vmm: Handle<Tcb>, tcb: Handle<Tcb>, label: u16) {
+        let Some(vcpu) = self.arena.get(tcb).vcpu else { return };
+        let reply = ExitReply::from_bits_truncate(label);
+        let exit = self.arena.get(vcpu).exit;
+        let words = {
+            let registers = &self.arena.get(vmm).context.r;
+            (registers[R_WORDS], registers[R_WORDS + 1])
+        };
+        self.arena.get_mut(vcpu).exit.kind = 0;
+        if reply.contains(ExitReply::WRITE) {
+            self.write_operand(tcb, vcpu, exit.register & 0xf, words.0);
+            if exit.register & ExitRecord::SECOND != 0 {
+                self.write_operand(tcb, vcpu, exit.register >> 8 & 0xf, words.1);
+            }
+        }
+        let thread = self.arena.get_mut(tcb);
+        thread.state = State::Running;
+        if reply.contains(ExitReply::STEP) {
+            P::step(&mut thread.context, exit.long != 0);
+        }
+        if reply.intersects(ExitReply::UNDEFINED | ExitReply::DATA_ABORT | ExitReply::PREFETCH_ABORT | ExitReply::STOP) {
+            self.apply_rare_reply(tcb, vcpu, reply, words.0);
+        }
+    }
+
+    /// Writes the register that the guest's instruction means by `number` in the mode that the guest is in.
+    #[inline]
+    fn write_operand(&mut self, tcb: Handle<Tcb>, vcpu: Handle<Vcpu>, number: u32, value: u32) {
+        let context = &mut self.arena.get_mut(tcb).context;
+        if number < 8 {
+            context.r[number as usize] = value;
+        } else if let Some(banked) = P::banked_register(context.cpsr, number) {
+            self.write_guest_register(vcpu, banked, u64::from(value));
+        } else if let Some(register) = core_register(context, number) {
+            *register = value;
+        }
+    }
+
+    #[cold]
+    fn apply_rare_reply(&mut self, tcb: Handle<Tcb>, vcpu: Handle<Vcpu>, reply: ExitReply, address: u32) {
+        if reply.contains(ExitReply::STOP) {
+            self.arena.get_mut(tcb).state = State::Inactive;
+            return;
+        }
+        let exception = if reply.contains(ExitReply::UNDEFINED) {
+            GuestException::Undefined
+        } else if reply.contains(ExitReply::DATA_ABORT) {
+            GuestException::DataAbort(address)
+        } else {
+            GuestException::PrefetchAbort(address)
+        };
+        self.load_vcpu(Some(vcpu));
+        let (thread, vcpu) = self.arena.pair_mut(tcb, vcpu);
+        self.platform.inject(&mut thread.context, vcpu, exception);
+    }
+
+    /// The running guest executed WFI: it waits until an interrupt is pending, masked or not.
+    pub fn on_guest_wait(&mut self, long: bool) {
+        let tcb = self.current();
+        let Some(vcpu) = self.arena.get(tcb).vcpu else { return };
+        P::step(&mut self.arena.get_mut(tcb).context, long);
+        self.sync(vcpu);
+        self.fill(vcpu);
+        if !self.has_pending(vcpu) {
+            self.arena.get_mut(tcb).state = State::Idle;
+            self.make_unready(tcb);
+        }
+    }
+
+    /// A guest that waits goes on if an interrupt is pending for it.
+    pub(crate) fn wake_if_pending(&mut self, vcpu: Handle<Vcpu>) {
+        if let Some(tcb) = self.arena.get(vcpu).tcb
+            && self.arena.get(tcb).state == State::Idle
+            && self.has_pending(vcpu)
+        {
+            self.wake_vcpu(vcpu);
+        }
+    }
+
+    /// A guest that waits goes on: an interrupt is pending, or its timer is due.
+    pub(crate) fn wake_vcpu(&mut self, vcpu: Handle<Vcpu>) {
+        let Some(tcb) = self.arena.get(vcpu).tcb else { return };
+        if self.arena.get(tcb).state == State::Idle {
+            self.end_idle(tcb);
+            self.arena.get_mut(tcb).state = State::Running;
+            self.make_ready(tcb);
+        }
+    }
+
+    /// A guest's waiting ends: nothing is due for it any more.
+    pub(crate) fn end_idle(&mut self, tcb: Handle<Tcb>) {
+        if let Some(vcpu) = self.arena.get(tcb).vcpu {
+            let node = self.vcpu_timeout(vcpu);
+            let here = self.here;
+            self.cores[here].timeouts.remove(&mut self.arena, node);
+        }
+    }
+
+    fn vcpu_timeout(&self, vcpu: Handle<Vcpu>) -> Handle<Timeout> {
+        self.arena.part(vcpu, offset_of!(Vcpu, timeout))
+    }
+
+    /// First use of floating point since another vCPU used it.
+    pub fn on_guest_float(&mut self) {
+        let tcb = self.current();
+        let Some(vcpu) = self.arena.get(tcb).vcpu else { return };
+        self.load_float(vcpu);
+    }
+
+    fn load_float(&mut self, vcpu: Handle<Vcpu>) {
+        let here = self.here;
+        self.save_float();
+        self.platform.fpu_load(self.arena.get(vcpu));
+        self.arena.get_mut(vcpu).fpu_on = here as u32 + 1;
+        self.cores[here].float_owner = Some(vcpu);
+        self.platform.fpu_open(true);
+    }
+
+    fn save_float(&mut self) {
+        let here = self.here;
+        if let Some(owner) = self.cores[here].float_owner.take() {
+            self.platform.fpu_save(self.arena.get_mut(owner));
+            self.arena.get_mut(owner).fpu_on = 0;
+        }
+    }
+
+    /// Puts a vCPU (or none) into this core's hardware, in place of the one that is there.
+    #[cold]
+    pub(crate) fn load_vcpu(&mut self, vcpu: Option<Handle<Vcpu>>) {
+        let here = self.here;
+        if self.cores[here].loaded == vcpu {
+            return;
+        }
+        if let Some(old) = self.cores[here].loaded {
+            self.unload(old);
+        }
+        self.cores[here].loaded = vcpu;
+        let Some(new) = vcpu else { return };
+        let node = self.vcpu_timeout(new);
+        self.cores[here].timeouts.remove(&mut self.arena, node);
+        self.arena.get_mut(new).loaded_on = here as u32 + 1;
+        self.platform.vcpu_load(self.arena.get(new));
+        for index in 0..self.platform.list_registers() {
+            let value = self.arena.get(new).interrupts.listed[index].value();
+            self.platform.list_write(index, value);
+        }
+        self.arena.get_mut(new).interrupts.refill = 1;
+        self.fill(new);
+        let open = self.cores[here].float_owner == Some(new);
+        self.platform.fpu_open(open);
+    }
+
+    /// Takes a vCPU out of the hardware. If its guest waits, its timer is watched for it.
+    fn unload(&mut self, vcpu: Handle<Vcpu>) {
+        self.sync(vcpu);
+        for index in 0..self.platform.list_registers() {
+            if self.arena.get(vcpu).interrupts.listed[index].state != 0 {
+                let value = self.platform.list_read(index);
+                self.arena.get_mut(vcpu).interrupts.listed[index] = SavedListRegister::from(value);
+                if !value.pending && !value.active {
+                    // Ended between the look and now.
+                    let saved = SavedListRegister { intid: value.intid, ..SavedListRegister::default() };
+                    self.ended(vcpu, saved);
+                }
+            }
+            self.platform.list_write(index, ListRegister::default());
+        }
+        self.platform.vcpu_save(self.arena.get_mut(vcpu));
+        self.arena.get_mut(vcpu).loaded_on = 0;
+        let waits = self.arena.get(vcpu).tcb.is_some_and(|tcb| self.arena.get(tcb).state == State::Idle);
+        if waits {
+            self.watch_timer(vcpu);
+        }
+    }
+
+    /// Wakes the guest of an unloaded vCPU when its virtual timer is due.
+    fn watch_timer(&mut self, vcpu: Handle<Vcpu>) {
+        let data = self.arena.get(vcpu);
+        let control = data.cp32[(GuestRegister::CntvCtl as u32 - CP32_FIRST) as usize];
+        let compare = data.cp64[(GuestRegister::CntvCval as u32 - CP64_FIRST) as usize];
+        if control & (TIMER_ENABLE | TIMER_MASKED) == TIMER_ENABLE && data.interrupts.timer_enabled != 0 {
+            let time = compare.wrapping_add(data.cntvoff);
+            let node = self.vcpu_timeout(vcpu);
+            let here = self.here;
+            self.cores[here].timeouts.insert(&mut self.arena, node, time, Owner::Vcpu(vcpu));
+            self.cores[here].reschedule = true;
+        }
+    }
+
+    /// The virtual timer's interrupt: acknowledged, its priority dropped, still active. It belongs to the loaded vCPU.
+    #[inline]
+    pub fn on_virtual_timer(&mut self) {
+        let Some(vcpu) = self.cores[self.here].loaded else { return self.platform.timer_deactivate() };
+        if self.arena.get(vcpu).interrupts.timer_enabled == 0 {
+            self.arena.get_mut(vcpu).interrupts.timer_held = 1;
+            return;
+        }
+        let intid = VIRTUAL_TIMER_INTID as u16;
+        let priority = self.arena.get(vcpu).interrupts.state[usize::from(intid)].priority;
+        self.inject_hardware(vcpu, intid, priority, intid);
+    }
+
+    /// The distributor enables or disables the virtual timer's interrupt.
+    pub(crate) fn set_timer_delivery(&mut self, vcpu: Handle<Vcpu>, enabled: bool, priority: u8) {
+        let interrupts = &mut self.arena.get_mut(vcpu).interrupts;
+        interrupts.state[VIRTUAL_TIMER_INTID as usize].priority = priority;
+        interrupts.timer_enabled = u32::from(enabled);
+        if enabled && core::mem::take(&mut interrupts.timer_held) != 0 {
+            let intid = VIRTUAL_TIMER_INTID as u16;
+            self.inject_hardware(vcpu, intid, priority, intid);
+        }
+    }
+
+    /// Some interrupt controllers forget a level that is still high when a hardware-linked interrupt ends: look
+    /// again at the loaded vCPU's timer, if its interrupt has ended.
+    pub(crate) fn resample_timer(&mut self) {
+        let Some(vcpu) = self.cores[self.here].loaded else { return };
+        if self.arena.get(vcpu).interrupts.timer_listed == 0 {
+            return;
+        }
+        self.sync(vcpu);
+        if self.arena.get(vcpu).interrupts.timer_listed == 0 && self.platform.timer_line() {
+            self.platform.timer_resample();
+        }
+    }
+
+    /// Puts a new or stopped vCPU into its reset state.
+    pub(crate) fn reset_vcpu(&mut self, vcpu: Handle<Vcpu>) {
+        self.forget_vcpu(vcpu);
+        let data = self.arena.get_mut(vcpu);
+        for &(register, reset, _) in TABLE {
+            let number = register as u32;
+            if number >= BANKED_FIRST {
+                data.banked[(number - BANKED_FIRST) as usize] = reset as u32;
+            } else if number >= CP64_FIRST {
+                data.cp64[(number - CP64_FIRST) as usize] = reset;
+            } else {
+                data.cp32[(number - CP32_FIRST) as usize] = reset as u32;
+            }
+        }
+        data.vmcr = 0;
+        data.apr = 0;
+        data.timer_active = 0;
+        data.d = [0; 32];
+        data.fpscr = 0;
+        data.fpexc = 0;
+        data.exit = ExitRecord::default();
+        data.interrupts = Interrupts::NONE;
+        // The guest's time begins now.
+        data.cntvoff = self.platform.now();
+    }
+
+    /// Takes a vCPU out of the hardware, wherever it is.
+    fn forget_vcpu(&mut self, vcpu: Handle<Vcpu>) {
+        let here = self.here;
+        if self.cores[here].loaded == Some(vcpu) {
+            self.load_vcpu(None);
+        }
+        if self.cores[here].float_owner == Some(vcpu) {
+            self.save_float();
+        }
+        let node = self.vcpu_timeout(vcpu);
+        self.cores[here].timeouts.remove(&mut self.arena, node);
+    }
+
+    /// The last capability to a vCPU is going.
+    pub(crate) fn end_vcpu(&mut self, vcpu: Handle<Vcpu>) {
+        if let Some(tcb) = self.arena.get(vcpu).tcb {
+            self.suspend(tcb);
+        }
+        self.forget_vcpu(vcpu);
+        if let Some(tcb) = self.arena.get_mut(vcpu).tcb.take() {
+            // What is left is a component, in user mode.
+            let thread = self.arena.get_mut(tcb);
+            thread.vcpu = None;
+            thread.context.cpsr = P::component_psr(false);
+        }
+    }
+
+    /// Reads a register of a guest, from the hardware if it is there.
+    pub(crate) fn read_guest_register(&mut self, vcpu: Handle<Vcpu>, register: GuestRegister) -> u64 {
+        let number = register as u32;
+        if number < CP32_FIRST {
+            let Some(tcb) = self.arena.get(vcpu).tcb else { return 0 };
+            return u64::from(core_register(&mut self.arena.get_mut(tcb).context, number).map_or(0, |r| *r));
+        }
+        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc) && self.cores[self.here].float_owner == Some(vcpu) {
+            self.save_float();
+            self.platform.fpu_open(false);
+        }
+        if self.cores[self.here].loaded == Some(vcpu) {
+            self.platform.vcpu_fetch(self.arena.get_mut(vcpu), register);
+        }
+        self.arena.get_mut(vcpu).register(register)
+    }
+
+    /// Changes a register of a guest.
+    pub(crate) fn write_guest_register(&mut self, vcpu: Handle<Vcpu>, register: GuestRegister, value: u64) {
+        let number = register as u32;
+        if number < CP32_FIRST {
+            if let Some(tcb) = self.arena.get(vcpu).tcb
+                && let Some(place) = core_register(&mut self.arena.get_mut(tcb).context, number)
+            {
+                *place = if register == GuestRegister::Cpsr { P::guest_psr(value as u32) } else { value as u32 };
+            }
+            return;
+        }
+        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc) && self.cores[self.here].float_owner == Some(vcpu) {
+            self.save_float();
+            self.platform.fpu_open(false);
+        }
+        self.arena.get_mut(vcpu).set_register(register, value);
+        if self.cores[self.here].loaded == Some(vcpu) {
+            self.platform.vcpu_store(self.arena.get(vcpu), register);
+        }
+    }
+}
+
+/// r0-r12, 13 SP and 14 LR of User mode, 15 pc, 16 cpsr.
+pub(crate) fn core_register(context: &mut crate::Context, number: u32) -> Option<&mut u32> {
+    Some(match number {
+        0..=12 => &mut context.r[number as usize],
+        13 => &mut context.sp,
+        14 => &mut context.lr,
+        15 => &mut context.pc,
+        16 => &mut context.cpsr,
+        _ => return None,
+    })
+}

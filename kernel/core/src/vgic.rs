@@ -1,0 +1,432 @@
+//! Virtual interrupts: which of them are in list registers.
+//!
+//! An interrupt that a vCPU was given is in exactly one place: in a list register (`LISTED`), waiting for one
+//! (its bit in `waiting`), active but spilled (`ACTIVE` without `LISTED`), or nowhere. The list registers are those
+//! of the hardware while the vCPU is loaded, and `listed` in memory while it is not.
+//!
+//! A guest ends an interrupt without an exit; the kernel learns of it when it looks next (`sync`). A level line that
+//! is still high then is pending again (ARM IHI 0048B 3.2.4): for that its list register asks for a maintenance
+//! interrupt at the end.
+
+use crate::arena::Handle;
+use crate::platform::ListRegister;
+use crate::vcpu::{Interrupt, SavedListRegister, Vcpu};
+use crate::{Kernel, Platform};
+use abi::Error;
+use abi::object::VIRTUAL_INTERRUPTS;
+use abi::vcpu::{InterruptState, VIRTUAL_TIMER_INTID};
+
+const PENDING: u8 = InterruptState::PENDING as u8;
+const ACTIVE: u8 = InterruptState::ACTIVE as u8;
+const LEVEL: u8 = InterruptState::LEVEL as u8;
+const LISTED: u8 = InterruptState::LISTED as u8;
+/// The interrupt is a level line: it is pending again while the line is high.
+const LINE: u8 = 16;
+/// It is linked to a physical interrupt, whose number is its own (the virtual timer) or kept in `hardware`.
+const HARDWARE: u8 = 32;
+
+const SGIS: u16 = 16;
+
+impl<P: Platform> Kernel<P> {
+    fn is_loaded(&self, vcpu: Handle<Vcpu>) -> bool {
+        self.cores[self.here].loaded == Some(vcpu)
+    }
+
+    fn interrupt(&mut self, vcpu: Handle<Vcpu>, intid: u16) -> &mut Interrupt {
+        &mut self.arena.get_mut(vcpu).interrupts.state[usize::from(intid) % VIRTUAL_INTERRUPTS]
+    }
+
+    fn set_waiting(&mut self, vcpu: Handle<Vcpu>, intid: u16, waiting: bool) {
+        let word = &mut self.arena.get_mut(vcpu).interrupts.waiting[usize::from(intid) / 32];
+        let bit = 1 << (intid % 32);
+        *word = if waiting { *word | bit } else { *word & !bit };
+    }
+
+    fn read_list(&mut self, vcpu: Handle<Vcpu>, index: usize) -> ListRegister {
+        if self.is_loaded(vcpu) {
+            self.platform.list_read(index)
+        } else {
+            self.arena.get(vcpu).interrupts.listed[index].value()
+        }
+    }
+
+    /// Writes a list register and remembers in memory which interrupt it holds.
+    fn write_list(&mut self, vcpu: Handle<Vcpu>, index: usize, value: ListRegister) {
+        if self.is_loaded(vcpu) {
+            self.platform.list_write(index, value);
+        }
+        self.arena.get_mut(vcpu).interrupts.listed[index] = SavedListRegister::from(value);
+    }
+
+    /// Looks which interrupts the guest has ended since the last look.
+    pub(crate) fn sync(&mut self, vcpu: Handle<Vcpu>) {
+        if !self.is_loaded(vcpu) {
+            return;
+        }
+        let empty = self.platform.list_empty();
+        for index in 0..self.platform.list_registers() {
+            let saved = self.arena.get(vcpu).interrupts.listed[index];
+            if saved.state != 0 && empty >> index & 1 != 0 {
+                self.arena.get_mut(vcpu).interrupts.listed[index] = SavedListRegister::default();
+                self.ended(vcpu, saved);
+            }
+        }
+    }
+
+    /// The guest has ended the interrupt that `saved` was written for.
+    pub(crate) fn ended(&mut self, vcpu: Handle<Vcpu>, saved: SavedListRegister) {
+        let intid = saved.intid;
+        let state = self.interrupt(vcpu, intid);
+        state.list_register = 0;
+        state.flags &= !(LISTED | ACTIVE);
+        if intid < SGIS {
+            if state.sources != 0 {
+                self.set_waiting(vcpu, intid, true);
+            }
+        } else if state.flags & (LINE | LEVEL) == LINE | LEVEL || state.flags & PENDING != 0 {
+            self.set_waiting(vcpu, intid, true);
+        }
+        if u32::from(intid) == VIRTUAL_TIMER_INTID {
+            self.arena.get_mut(vcpu).interrupts.timer_listed = 0;
+        }
+    }
+
+    /// What the list register of `intid` should hold when it is pending.
+    fn wanted(&mut self, vcpu: Handle<Vcpu>, intid: u16) -> ListRegister {
+        let state = *self.interrupt(vcpu, intid);
+        ListRegister {
+            intid,
+            priority: state.priority,
+            pending: true,
+            active: false,
+            source: if intid < SGIS { state.sources.trailing_zeros() as u8 & 7 } else { 0 },
+            hardware: (state.flags & HARDWARE != 0).then(|| self.hardware_of(vcpu, intid)),
+            notify_end: state.flags & LINE != 0,
+        }
+    }
+
+    fn hardware_of(&mut self, vcpu: Handle<Vcpu>, intid: u16) -> u16 {
+        if u32::from(intid) == VIRTUAL_TIMER_INTID {
+            intid
+        } else {
+            self.arena.get(vcpu).interrupts.hardware[usize::from(intid) % VIRTUAL_INTERRUPTS]
+        }
+    }
+
+    /// Puts waiting interrupts into list registers, the most urgent first, and asks for a maintenance
+    /// interrupt if some have to wait on.
+    pub(crate) fn fill(&mut self, vcpu: Handle<Vcpu>) {
+        while let Some(intid) = self.most_urgent_waiting(vcpu) {
+            let Some(index) = self.room_for(vcpu, intid) else { break };
+            let value = self.wanted(vcpu, intid);
+            self.set_waiting(vcpu, intid, false);
+            let state = self.interrupt(vcpu, intid);
+            state.flags = state.flags & !PENDING | LISTED;
+            state.list_register = index as u8 + 1;
+            if intid < SGIS {
+                state.sources &= state.sources.wrapping_sub(1);
+            }
+            if u32::from(intid) == VIRTUAL_TIMER_INTID {
+                self.arena.get_mut(vcpu).interrupts.timer_listed = 1;
+            }
+            self.write_list(vcpu, index, value);
+        }
+        if self.is_loaded(vcpu) {
+            let more = self.arena.get(vcpu).interrupts.waiting.iter().any(|&word| word != 0);
+            let spilled = self.arena.get(vcpu).interrupts.spilled != 0;
+            if more || spilled || self.arena.get(vcpu).interrupts.refill != 0 {
+                self.arena.get_mut(vcpu).interrupts.refill = u32::from(more || spilled);
+                let ends = self.platform.list_control(more, spilled);
+                for _ in 0..ends {
+                    self.end_spilled(vcpu);
+                }
+            }
+        }
+    }
+
+    fn most_urgent_waiting(&self, vcpu: Handle<Vcpu>) -> Option<u16> {
+        let interrupts = &self.arena.get(vcpu).interrupts;
+        let mut best: Option<(u8, u16)> = None;
+        for (word, &bits) in interrupts.waiting.iter().enumerate() {
+            let mut bits = bits;
+            while bits != 0 {
+                let intid = (word * 32 + bits.trailing_zeros() as usize) as u16;
+                bits &= bits - 1;
+                let priority = interrupts.state[usize::from(intid)].priority;
+                // An interrupt that is active must be ended before it is pending again in a list register.
+                let active = interrupts.state[usize::from(intid)].flags & (ACTIVE | LISTED) != 0;
+                if !active && best.is_none_or(|(most, _)| priority < most) {
+                    best = Some((priority, intid));
+                }
+            }
+        }
+        best.map(|(_, intid)| intid)
+    }
+
+    /// A list register for `intid`: a free one; or that of a less urgent one that is only pending, which waits
+    /// again; or, if all are active, that of the least urgent one, if `intid` is more urgent: it is spilled.
+    fn room_for(&mut self, vcpu: Handle<Vcpu>, intid: u16) -> Option<usize> {
+        let count = self.platform.list_registers();
+        let free = (0..count).find(|&index| self.arena.get(vcpu).interrupts.listed[index].state == 0);
+        if free.is_some() {
+            return free;
+        }
+        let urgency = self.interrupt(vcpu, intid).priority;
+        let mut least: Option<(usize, ListRegister)> = None;
+        let mut all_active = true;
+        for index in 0..count {
+            let value = self.read_list(vcpu, index);
+            all_active &= value.active;
+            if !value.active && least.is_none_or(|(_, old)| value.priority > old.priority) {
+                least = Some((index, value));
+            }
+        }
+        if all_active {
+            least = None;
+            for index in 0..count {
+                let value = self.read_list(vcpu, index);
+                if least.is_none_or(|(_, old)| value.priority > old.priority) {
+                    least = Some((index, value));
+                }
+            }
+        }
+        let (index, value) = least.filter(|(_, value)| value.priority > urgency)?;
+        self.unlist(vcpu, index, value);
+        Some(index)
+    }
+
+    /// Takes an interrupt out of its list register: it waits again if it was pending, and is spilled if it was active.
+    fn unlist(&mut self, vcpu: Handle<Vcpu>, index: usize, value: ListRegister) {
+        self.write_list(vcpu, index, ListRegister::default());
+        let state = self.interrupt(vcpu, value.intid);
+        state.list_register = 0;
+        state.flags &= !LISTED;
+        if value.active {
+            state.flags |= ACTIVE;
+            self.arena.get_mut(vcpu).interrupts.spilled += 1;
+        }
+        if value.pending {
+            let state = self.interrupt(vcpu, value.intid);
+            state.flags |= PENDING;
+            if value.intid < SGIS {
+                state.sources |= 1 << value.source;
+            }
+            self.set_waiting(vcpu, value.intid, true);
+        }
+        if u32::from(value.intid) == VIRTUAL_TIMER_INTID {
+            self.arena.get_mut(vcpu).interrupts.timer_listed = 0;
+        }
+    }
+
+    /// The maintenance interrupt: something ended, or there is room.
+    pub fn on_maintenance(&mut self) {
+        let Some(vcpu) = self.cores[self.here].loaded else { return };
+        self.sync(vcpu);
+        self.arena.get_mut(vcpu).interrupts.refill = 1;
+        self.fill(vcpu);
+        self.fill(vcpu);
+        self.resample_timer();
+        self.wake_if_pending(vcpu);
+    }
+
+    /// The guest has ended an interrupt that was in no list register: the most urgent of the spilled ones.
+    fn end_spilled(&mut self, vcpu: Handle<Vcpu>) {
+        let interrupts = &self.arena.get(vcpu).interrupts;
+        let spilled = (0..VIRTUAL_INTERRUPTS)
+            .filter(|&intid| interrupts.state[intid].flags & (ACTIVE | LISTED) == ACTIVE)
+            .min_by_key(|&intid| interrupts.state[intid].priority);
+        let Some(intid) = spilled else { return };
+        let hardware = interrupts.state[intid].flags & HARDWARE != 0;
+        self.arena.get_mut(vcpu).interrupts.spilled -= 1;
+        self.ended(vcpu, SavedListRegister { intid: intid as u16, ..SavedListRegister::default() });
+        if hardware {
+            // No list register was there to deactivate it for the guest.
+            if intid as u32 == VIRTUAL_TIMER_INTID {
+                self.platform.timer_deactivate();
+            } else {
+                let physical = self.hardware_of(vcpu, intid as u16);
+                self.platform.irq_deactivate(u32::from(physical));
+            }
+        }
+    }
+
+    /// Makes an interrupt pending once.
+    ///
+    /// # Errors
+    /// `OutOfRange` for a number that a vCPU does not have, or a source above 7.
+    pub(crate) fn inject(&mut self, vcpu: Handle<Vcpu>, intid: u32, priority: u32, source: u32) -> Result<(), Error> {
+        let intid = checked(intid)?;
+        if source > 7 || priority > 255 {
+            return Err(Error::OutOfRange);
+        }
+        self.sync(vcpu);
+        let state = self.interrupt(vcpu, intid);
+        state.priority = priority as u8;
+        state.flags |= PENDING;
+        if intid < SGIS {
+            state.sources |= 1 << source;
+        }
+        self.offer(vcpu, intid);
+        Ok(())
+    }
+
+    /// An interrupt is pending: into a list register with it, or among those that wait.
+    fn offer(&mut self, vcpu: Handle<Vcpu>, intid: u16) {
+        let state = *self.interrupt(vcpu, intid);
+        if state.flags & LISTED != 0 {
+            let index = usize::from(state.list_register - 1);
+            let mut value = self.read_list(vcpu, index);
+            let same_source = intid >= SGIS || state.sources & 1 << value.source != 0;
+            if !value.pending && !value.active {
+                // It has just been ended.
+                self.sync(vcpu);
+                self.set_waiting(vcpu, intid, true);
+            } else if value.pending && same_source {
+                // Pending already: the two are one.
+                let state = self.interrupt(vcpu, intid);
+                if intid < SGIS {
+                    state.sources &= !(1 << value.source);
+                }
+                if state.sources == 0 {
+                    state.flags &= !PENDING;
+                }
+            } else if !value.pending && intid >= SGIS && value.hardware.is_none() {
+                // Active: it can be pending at the same time.
+                value.pending = true;
+                self.write_list(vcpu, index, value);
+                self.interrupt(vcpu, intid).flags &= !PENDING;
+            }
+            // Else: kept in memory; `ended` brings it up.
+        } else {
+            self.set_waiting(vcpu, intid, true);
+        }
+        self.fill(vcpu);
+        self.wake_if_pending(vcpu);
+    }
+
+    /// Sets the level of a line.
+    ///
+    /// # Errors
+    /// `OutOfRange`; SGIs and the virtual timer's interrupt are no lines.
+    pub(crate) fn set_level(&mut self, vcpu: Handle<Vcpu>, intid: u32, priority: u32, level: bool) -> Result<(), Error> {
+        let intid = checked(intid)?;
+        if intid < SGIS || u32::from(intid) == VIRTUAL_TIMER_INTID || priority > 255 {
+            return Err(Error::OutOfRange);
+        }
+        self.sync(vcpu);
+        let state = self.interrupt(vcpu, intid);
+        let was = state.flags & LEVEL != 0;
+        state.priority = priority as u8;
+        state.flags |= LINE;
+        if level {
+            state.flags |= LEVEL;
+            let state = *state;
+            if state.flags & LISTED == 0 {
+                if state.flags & ACTIVE == 0 {
+                    self.set_waiting(vcpu, intid, true);
+                    self.fill(vcpu);
+                }
+            } else if !was {
+                let index = usize::from(state.list_register - 1);
+                let mut value = self.read_list(vcpu, index);
+                if value.active && !value.notify_end {
+                    value.notify_end = true;
+                    self.write_list(vcpu, index, value);
+                }
+            }
+            self.wake_if_pending(vcpu);
+        } else if was {
+            state.flags &= !LEVEL;
+            self.withdraw(vcpu, intid);
+        }
+        Ok(())
+    }
+
+    /// Takes back what is only pending; an active interrupt stays so, and needs no notice of its end.
+    fn withdraw(&mut self, vcpu: Handle<Vcpu>, intid: u16) {
+        self.set_waiting(vcpu, intid, false);
+        let state = self.interrupt(vcpu, intid);
+        state.flags &= !PENDING;
+        state.sources = 0;
+        let state = *state;
+        if state.flags & LISTED == 0 {
+            return;
+        }
+        let index = usize::from(state.list_register - 1);
+        let mut value = self.read_list(vcpu, index);
+        if value.active {
+            if value.pending || value.notify_end {
+                value.pending = false;
+                value.notify_end = false;
+                self.write_list(vcpu, index, value);
+            }
+        } else {
+            self.write_list(vcpu, index, ListRegister::default());
+            let state = self.interrupt(vcpu, intid);
+            state.flags &= !LISTED;
+            state.list_register = 0;
+            self.fill(vcpu);
+        }
+    }
+
+    /// Takes back an interrupt that is only pending (the distributor disabled it).
+    ///
+    /// # Errors
+    /// `OutOfRange`.
+    pub(crate) fn retract(&mut self, vcpu: Handle<Vcpu>, intid: u32) -> Result<(), Error> {
+        let intid = checked(intid)?;
+        self.sync(vcpu);
+        self.interrupt(vcpu, intid).flags &= !LEVEL;
+        self.withdraw(vcpu, intid);
+        Ok(())
+    }
+
+    /// What is known of an interrupt, in the format of [`InterruptState`].
+    ///
+    /// # Errors
+    /// `OutOfRange`.
+    pub(crate) fn read_interrupt(&mut self, vcpu: Handle<Vcpu>, intid: u32) -> Result<u32, Error> {
+        let intid = checked(intid)?;
+        self.sync(vcpu);
+        let state = *self.interrupt(vcpu, intid);
+        let mut word = u32::from(state.flags & (PENDING | ACTIVE | LEVEL | LISTED))
+            | u32::from(state.priority) << 8
+            | u32::from(state.sources) << 16;
+        if self.arena.get(vcpu).interrupts.waiting[usize::from(intid) / 32] & 1 << (intid % 32) != 0 {
+            word |= InterruptState::PENDING;
+        }
+        if state.flags & LISTED != 0 {
+            let value = self.read_list(vcpu, usize::from(state.list_register - 1));
+            word |= if value.pending { InterruptState::PENDING } else { 0 };
+            word |= if value.active { InterruptState::ACTIVE } else { 0 };
+            if intid < SGIS && (value.pending || value.active) {
+                word |= 1 << (16 + u32::from(value.source));
+            }
+        }
+        Ok(word)
+    }
+
+    /// A physical interrupt that is bound to a vCPU: hardware-linked, the guest's end of it deactivates it.
+    pub(crate) fn inject_hardware(&mut self, vcpu: Handle<Vcpu>, intid: u16, priority: u8, physical: u16) {
+        self.sync(vcpu);
+        let state = self.interrupt(vcpu, intid);
+        state.priority = priority;
+        state.flags |= PENDING | HARDWARE;
+        self.arena.get_mut(vcpu).interrupts.hardware[usize::from(intid) % VIRTUAL_INTERRUPTS] = physical;
+        self.offer(vcpu, intid);
+    }
+
+    /// Whether a guest that waits has something to wake up for, masked or not.
+    pub(crate) fn has_pending(&mut self, vcpu: Handle<Vcpu>) -> bool {
+        if self.arena.get(vcpu).interrupts.waiting.iter().any(|&word| word != 0) {
+            return true;
+        }
+        (0..self.platform.list_registers()).any(|index| {
+            self.arena.get(vcpu).interrupts.listed[index].state != 0 && self.read_list(vcpu, index).pending
+        })
+    }
+}
+
+fn checked(intid: u32) -> Result<u16, Error> {
+    if (intid as usize) < VIRTUAL_INTERRUPTS { Ok(intid as u16) } else { Err(Error::OutOfRange) }
+}
