@@ -39,6 +39,12 @@ impl IrqTable {
         slots: None,
     };
 
+    /// The row of slots.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn slots(&self) -> Option<Handle<Slot>> {
+        self.slots
+    }
+
     /// Gives the table a row of [`IRQS`] slots.
     pub(crate) fn set_slots(&mut self, slots: Handle<Slot>) {
         self.slots = Some(slots);

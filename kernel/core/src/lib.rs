@@ -26,6 +26,8 @@ pub mod platform;
 mod queue;
 mod schedule;
 mod signal;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 mod syscall;
 pub mod tcb;
 mod timeout;

@@ -1,0 +1,14 @@
+//! The kernel on the desk: a simulated machine, invariants, and random traces.
+//!
+//! Compiled for tests and with the feature `sim`. The machine keeps what real hardware keeps and QEMU
+//! forgets: a translation stays in its TLB until the right invalidation under the right VMID.
+
+pub mod check;
+pub mod machine;
+pub mod memory;
+pub mod trace;
+pub mod world;
+
+pub use check::{Violation, check_all};
+pub use machine::Machine;
+pub use world::World;

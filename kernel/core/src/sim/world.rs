@@ -1,0 +1,144 @@
+//! A kernel with its RAM, booted as on a board, with a root that does what the test says.
+
+use super::machine::Machine;
+use super::memory::{RAM_BASE, Ram};
+use crate::arena::Handle;
+use crate::boot::{BootPlan, MemoryRange};
+use crate::cap::{Cap, Slot};
+use crate::objects::CNode;
+use crate::tcb::Tcb;
+use crate::{Kernel, Next};
+use abi::boot::{PAYLOAD_MAGIC, PAYLOAD_VERSION, PayloadHeader, ROOT_LINK_ADDRESS, Segment, root_slot};
+use abi::message::MessageInfo;
+use abi::object::ObjectType;
+use abi::{Error, Syscall};
+
+/// Bytes of a small world's RAM.
+pub const SMALL: usize = 16 << 20;
+
+/// A booted kernel.
+pub struct World {
+    /// The kernel.
+    pub kernel: Box<Kernel<Machine>>,
+    /// Root's thread.
+    pub root: Handle<Tcb>,
+    /// Root's CNode.
+    pub cnode: Handle<CNode>,
+    // Dropped after the kernel that uses it.
+    _ram: Ram,
+}
+
+impl World {
+    /// A machine of 16 MiB whose root has a CNode of 1024 slots and one page of code.
+    pub fn new() -> Self {
+        let mut ram = Ram::new(SMALL);
+        let mut header = PayloadHeader {
+            magic: PAYLOAD_MAGIC,
+            version: PAYLOAD_VERSION,
+            bytes: 8192,
+            build: [0; 2],
+            root_entry: ROOT_LINK_ADDRESS,
+            root_cnode_bits: 10,
+            root_segment_count: 1,
+            root_segments: [Segment::default(); 6],
+            system_offset: 0,
+            system_bytes: 0,
+            device_count: 1,
+            devices: [Default::default(); 32],
+            fault_action: 0,
+            fault_delay_ms: 0,
+        };
+        header.root_segments[0] =
+            Segment { offset: 4096, address: ROOT_LINK_ADDRESS, file_bytes: 4096, memory_bytes: 4096, flags: 1 | 8 };
+        header.devices[0] = abi::boot::DeviceRange { page: 0x9000, size_bits: 16 };
+        let mut kernel = Box::new(Kernel::new(ram.arena(), Machine::default()));
+        let size = SMALL as u32;
+        let plan = BootPlan {
+            ram: &[MemoryRange { base: RAM_BASE + (4 << 20), bytes: size - (4 << 20) }],
+            payload: RAM_BASE,
+            header,
+            counter_hz: 62_500_000,
+            cores: 1,
+            kernel_log: RAM_BASE + (3 << 20),
+        };
+        kernel.boot(&plan).expect("a world boots");
+        let Next::Run(running) = kernel.schedule() else { panic!("root runs") };
+        let Cap::CNode { cnode, .. } = kernel.arena.get(running.tcb).cspace.cap else { panic!("root has a CNode") };
+        Self { root: running.tcb, cnode, kernel, _ram: ram }
+    }
+
+    /// The slot at an address of root's.
+    pub fn slot(&self, index: u32) -> Handle<Slot> {
+        self.kernel.arena.nth(self.kernel.arena.part::<CNode, Slot>(self.cnode, 0), index)
+    }
+
+    /// The capability at an address of root's.
+    pub fn cap(&self, index: u32) -> Cap {
+        self.kernel.arena.get(self.slot(index)).cap
+    }
+
+    /// Makes the running thread do a system call; its registers afterwards: r0, r1, r2-r5, r12.
+    pub fn syscall(&mut self, call: Syscall, r0: u32, info: u32, words: [u32; 4], r12: u32) -> [u32; 7] {
+        let tcb = self.kernel.current();
+        let context = &mut self.kernel.arena.get_mut(tcb).context;
+        context.r[0] = r0;
+        context.r[1] = info;
+        context.r[2..6].copy_from_slice(&words);
+        context.r[12] = r12;
+        let pc = context.pc;
+        loop {
+            self.kernel.arena.get_mut(tcb).context.pc = pc.wrapping_add(4);
+            self.kernel.on_syscall(call as u32);
+            self.kernel.schedule();
+            // A call that was preempted stands at its SVC again.
+            if self.kernel.running() != Some(tcb) || self.kernel.arena.get(tcb).context.pc != pc {
+                break;
+            }
+        }
+        let r = self.kernel.arena.get(tcb).context.r;
+        [r[0], r[1], r[2], r[3], r[4], r[5], r[12]]
+    }
+
+    /// Invokes a method of a kernel object as the running thread; the answer's words.
+    ///
+    /// # Errors
+    /// What the kernel answered.
+    pub fn invoke(&mut self, cap: u32, method: u16, words: &[u32]) -> Result<[u32; 4], Error> {
+        let mut registers = [0; 4];
+        registers[..words.len()].copy_from_slice(words);
+        let info = MessageInfo::new(method, words.len() * 4).0;
+        let answer = self.syscall(Syscall::Call, cap, info, registers, 0);
+        match Error::from_status(answer[0]) {
+            None => Ok([answer[2], answer[3], answer[4], answer[5]]),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Retypes from the untyped at `from` into root's slots from `to` on.
+    ///
+    /// # Errors
+    /// What the kernel answered.
+    pub fn retype(&mut self, from: u32, object: ObjectType, bits: u32, count: u32, to: u32) -> Result<(), Error> {
+        let what = object as u32 | bits << 8 | count << 16;
+        self.invoke(from, abi::method::UntypedMethod::Retype as u16, &[what, root_slot::CNODE, to]).map(|_| ())
+    }
+
+    /// The address of root's largest untyped of RAM, reset.
+    pub fn clean_untyped(&mut self) -> u32 {
+        let (slot, _) = (root_slot::UNTYPED..root_slot::FIRST_FREE)
+            .filter_map(|slot| match self.cap(slot) {
+                Cap::Untyped { bits, flags, .. } if !flags.contains(crate::cap::UntypedFlags::DEVICE) => Some((slot, bits)),
+                _ => None,
+            })
+            .max_by_key(|&(_, bits)| bits)
+            .expect("root has untyped memory");
+        self.invoke(slot, abi::method::UntypedMethod::Reset as u16, &[]).expect("it can be reset");
+        slot
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
