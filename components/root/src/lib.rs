@@ -1,1 +1,24 @@
-//! To come.
+//! Root: the first component. It reads the compiled system, makes every object of it out of untyped memory, gives all
+//! away but what its policies need, starts the threads, and then waits for something to end.
+//!
+//! A compartment's memory is one untyped, so that tearing it down is one revoke, and building it again is reading
+//! its records again.
+#![cfg_attr(target_os = "none", no_std)]
+#![forbid(unsafe_code)]
+
+pub mod build;
+pub mod failure;
+pub mod fill;
+pub mod lifecycle;
+pub mod memory;
+pub mod scope;
+pub mod table;
+pub mod watch;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+pub use build::Root;
+pub use failure::Failure;

@@ -1,1 +1,32 @@
-//! To come.
+//! What every component stands on: its entry, the only SVC instruction, typed capability handles, IPC,
+//! shared rings, the log, locks and the clock.
+//!
+//! On the host the same API runs against whatever implements [`host::Kernel`]. Unsafe code lives in the
+//! files `svc`, `entry`, `mapped`, `lock`, `clock` and `logger` alone.
+#![cfg_attr(target_os = "none", no_std)]
+
+
+pub mod clock;
+pub mod entry;
+pub mod handle;
+#[cfg(not(target_os = "none"))]
+pub mod host;
+pub mod ipc;
+pub mod lock;
+pub mod log;
+#[cfg(target_os = "none")]
+mod logger;
+pub mod lossy;
+pub mod mapped;
+pub mod object;
+pub mod ring;
+pub mod server;
+pub mod space;
+pub mod svc;
+
+pub use handle::*;
+pub use ipc::{CallError, Received, call};
+pub use lock::{Lock, Place};
+pub use mapped::Mapped;
+pub use object::*;
+pub use server::{Answer, Handler, Incoming, serve};

@@ -13,7 +13,7 @@ pub const FRAME: u8 = 0;
 pub const DEFMT: u8 = 0x80;
 /// The kernel's image id.
 pub const KERNEL_ID: u8 = 0;
-/// Root's image id; the composer hands out the others, from 1 on.
-pub const ROOT_ID: u8 = ID_MAX;
+/// Root's image id; the composer hands out the others, from 2 on.
+pub const ROOT_ID: u8 = 1;
 /// The highest id.
 pub const ID_MAX: u8 = 127;

@@ -10,6 +10,10 @@ pub type ObjectId = u16;
 /// The n-th `Group` record of the system, from 0.
 pub type GroupId = u16;
 
+/// The most `Object` records of a system: root has room to remember so many.
+pub const OBJECTS_MAX: usize = 2048;
+/// The most `Group` records.
+pub const GROUPS_MAX: usize = 64;
 /// Stands where a record names a space, for root's own.
 pub const ROOT_VSPACE: ObjectId = 0xffff;
 

@@ -3,8 +3,11 @@
 mod common;
 
 use abi::Syscall;
+use abi::boot::root_slot;
 use abi::method::*;
+use abi::object::ObjectType;
 use common::Desk;
+use kernel_core::Next;
 
 #[test]
 fn a_spinning_thread_takes_its_budget_and_no_more() {
@@ -37,7 +40,7 @@ fn threads_of_one_priority_take_turns_by_their_slices() {
         })
         .collect();
     // Root waits for something that never comes.
-    let notification = desk.make(abi::object::ObjectType::Notification, 0, 1);
+    let notification = desk.make(ObjectType::Notification, 0, 1);
     desk.svc(Syscall::Wait, notification, 0, &[], 0);
     let mut ran = [0; 3];
     for _ in 0..300 {
@@ -67,16 +70,32 @@ fn yielding_a_budget_waits_for_the_next_period() {
 }
 
 #[test]
-fn more_spaces_than_vmids_can_run() {
+fn six_hundred_spaces_run_with_256_vmids_and_see_only_their_own_memory() {
     let mut desk = Desk::new();
-    let notification = desk.make(abi::object::ObjectType::Notification, 0, 1);
-    // Each thread stops its turn by waiting; its slots are used again for the next, as its objects are deleted.
-    for _ in 0..150 {
+    let notification = desk.make(ObjectType::Notification, 0, 1);
+    let table = desk.make(ObjectType::Table, 2, 1);
+    let leaf = desk.make(ObjectType::Table, 3, 1);
+    let frames = desk.make(ObjectType::Frame, 12, 2);
+    let mark = desk.mark();
+    for n in 0..600 {
         let tcb = desk.thread(250);
+        let (space, frame) = (tcb + 1, frames + n % 2);
+        desk.ok(table, TableMethod::Map as u16, &[space, 0]);
+        desk.ok(leaf, TableMethod::Map as u16, &[space, 0]);
+        desk.ok(frame, FrameMethod::Map as u16, &[space, 0x5000, 3]);
+        let page = desk.ok(frame, FrameMethod::Address as u16, &[])[0];
         let context = desk.context(10_000, 10_000);
         desk.ok(tcb, TcbMethod::Resume as u16, &[]);
         desk.ok(context, SchedContextMethod::Bind as u16, &[tcb]);
-        assert!(desk.runs(tcb));
+        let Next::Run(running) = desk.world.kernel.schedule() else { panic!("it runs") };
+        assert_eq!(running.tcb, desk.tcb(tcb));
+        let kernel = &mut *desk.world.kernel;
+        let seen = kernel.platform.access(&kernel.arena, running.vttbr, 0x5000).expect("it is mapped");
+        assert_eq!(seen.page, page, "space {n} sees another's memory");
         desk.svc(Syscall::Wait, notification, 0, &[], 0);
+        for slot in [tcb, space, context] {
+            desk.ok(root_slot::CNODE, CNodeMethod::Delete as u16, &[slot]);
+        }
+        desk.rewind(mark);
     }
 }

@@ -43,6 +43,16 @@ impl Desk {
         self.next - 1
     }
 
+    /// The next free slot, to come back to.
+    pub fn mark(&self) -> u32 {
+        self.next
+    }
+
+    /// Slots from `mark` on are free again: the test has deleted what was there.
+    pub fn rewind(&mut self, mark: u32) {
+        self.next = mark;
+    }
+
     pub fn ok(&mut self, cap: u32, method: u16, words: &[u32]) -> [u32; 4] {
         self.world.invoke(cap, method, words).unwrap_or_else(|error| panic!("{method:#x}: {error:?}"))
     }

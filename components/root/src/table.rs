@@ -1,0 +1,128 @@
+//! What root remembers of the objects and groups that it made. Fixed sizes: root has no allocator.
+
+use crate::failure::Cause;
+use abi::boot::root_slot;
+use system::{GroupId, ObjectId, ObjectKind, Policy};
+
+/// The most objects.
+pub const OBJECTS_MAX: usize = 2048;
+/// The most groups.
+pub const GROUPS_MAX: usize = 64;
+/// Restarts that are remembered of each group.
+pub const RESTARTS_MAX: usize = 5;
+
+/// An object, or several in consecutive slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Whose memory.
+    pub group: GroupId,
+    /// Slot of its first capability.
+    pub slot: u32,
+    /// What it is.
+    pub kind: ObjectKind,
+}
+
+impl Object {
+    /// Slot of the `part`-th capability, if there are that many.
+    pub fn part(&self, part: u32) -> Option<u32> {
+        let (first, count) = match self.kind {
+            ObjectKind::Frames { count, .. } | ObjectKind::Device { count, .. } => (self.slot, count),
+            ObjectKind::Payload { first, count } => (root_slot::PAYLOAD + u32::from(first), count),
+            ObjectKind::KernelLog => (root_slot::KERNEL_LOG, 1),
+            _ => (self.slot, 1),
+        };
+        (part < u32::from(count)).then_some(first + part)
+    }
+}
+
+/// What became of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It was built and runs.
+    Running,
+    /// It was torn down for good.
+    Ended,
+}
+
+/// A compartment.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    /// Its name.
+    pub name: &'static str,
+    /// Slot of its untyped.
+    pub slot: u32,
+    /// What to do when it ends.
+    pub policy: Policy,
+    /// What became of it.
+    pub state: State,
+    /// When it was restarted last, in microseconds; a ring.
+    pub restarts_us: [Option<u64>; RESTARTS_MAX],
+    /// How often it was restarted.
+    pub restart_count: u32,
+}
+
+/// Objects and groups by their numbers.
+#[derive(Debug)]
+pub struct Table {
+    objects: [Option<Object>; OBJECTS_MAX],
+    object_count: usize,
+    groups: [Option<Group>; GROUPS_MAX],
+    group_count: usize,
+}
+
+impl Table {
+    /// With nothing in it.
+    pub const fn new() -> Self {
+        Self { objects: [None; OBJECTS_MAX], object_count: 0, groups: [None; GROUPS_MAX], group_count: 0 }
+    }
+
+    /// Adds the next object.
+    pub fn add_object(&mut self, object: Object) -> Result<(), Cause> {
+        *self.objects.get_mut(self.object_count).ok_or(Cause::TooMany)? = Some(object);
+        self.object_count += 1;
+        Ok(())
+    }
+
+    /// Adds the next group.
+    pub fn add_group(&mut self, group: Group) -> Result<(), Cause> {
+        *self.groups.get_mut(self.group_count).ok_or(Cause::TooMany)? = Some(group);
+        self.group_count += 1;
+        Ok(())
+    }
+
+    /// An object.
+    pub fn object(&self, id: ObjectId) -> Result<Object, Cause> {
+        self.objects.get(usize::from(id)).copied().flatten().ok_or(Cause::BadReference)
+    }
+
+    /// Slot of an object's only capability, or its first.
+    pub fn slot(&self, id: ObjectId) -> Result<u32, Cause> {
+        self.part(id, 0)
+    }
+
+    /// Slot of one of an object's capabilities.
+    pub fn part(&self, id: ObjectId, part: u32) -> Result<u32, Cause> {
+        self.object(id)?.part(part).ok_or(Cause::BadReference)
+    }
+
+    /// A group.
+    pub fn group(&self, id: GroupId) -> Result<&Group, Cause> {
+        self.groups.get(usize::from(id)).and_then(Option::as_ref).ok_or(Cause::BadReference)
+    }
+
+    /// A group, to change it.
+    pub fn group_mut(&mut self, id: GroupId) -> Result<&mut Group, Cause> {
+        self.groups.get_mut(usize::from(id)).and_then(Option::as_mut).ok_or(Cause::BadReference)
+    }
+
+    /// Every group.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().flatten()
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new()
+    }
+}

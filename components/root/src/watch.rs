@@ -1,0 +1,143 @@
+//! Root's loop: it receives faults of components and requests of VMMs, tells of them, and acts.
+
+use crate::build::Root;
+use crate::failure::Failure;
+use crate::lifecycle::{Done, Outcome};
+use abi::boot::root_slot;
+use abi::fault::FaultKind;
+use abi::message::MESSAGE_BYTES_MAX;
+use protocol::request::{self, DecodeError, Request};
+use protocol::vm::{Ended, Ending};
+use runtime::ipc::pack;
+use runtime::{Power, Received, SchedContext, clock, log, svc};
+use system::GroupId;
+
+/// How long `log` and `console` get to bring the last words out.
+pub const DRAIN_US: u64 = 300_000;
+
+impl Root {
+    /// Receives and acts for ever, or until the machine goes down.
+    pub fn watch(&mut self) -> Outcome {
+        let Some((endpoint, reply)) = self.endpoint else { return Outcome::Crashed };
+        loop {
+            let Ok(message) = endpoint.receive(reply) else { return Outcome::Crashed };
+            match self.handle(&message, clock::now_us()) {
+                Ok(Outcome::GoOn) => {}
+                Ok(outcome) => return outcome,
+                Err(failure) => {
+                    tell_failure(&failure);
+                    return Outcome::Crashed;
+                }
+            }
+        }
+    }
+
+    /// Acts on one message. A sender that is told nothing else waits for ever.
+    pub fn handle(&mut self, message: &Received, now_us: u64) -> Result<Outcome, Failure> {
+        let label = message.info.label();
+        let group = message.badge.checked_sub(1).and_then(|number| GroupId::try_from(number).ok());
+        let Some(id) = group.filter(|&id| self.table.group(id).is_ok()) else { return Ok(Outcome::GoOn) };
+        let ending = if let Some(fault) = FaultKind::from_label(label) {
+            self.epitaph(id, fault, message.words);
+            Ending::Crashed
+        } else {
+            let mut buffer = [0; MESSAGE_BYTES_MAX];
+            let request = match label {
+                Ended::LABEL => request::decode::<Ended>(message.bytes(&mut buffer)),
+                _ => Err(DecodeError::UnknownLabel(label)),
+            };
+            match request {
+                Ok(Ended(ending)) => ending,
+                Err(error) => {
+                    if let Some((_, reply)) = self.endpoint {
+                        let (info, words) = pack(error.label(), &[]);
+                        // Who only sent does not wait for it.
+                        let _ = reply.answer(info, words);
+                    }
+                    return Ok(Outcome::GoOn);
+                }
+            }
+        };
+        let (done, outcome) = self.end(id, ending, now_us)?;
+        self.tell(id, ending, done);
+        Ok(outcome)
+    }
+
+    /// What a dead component leaves: what, where, whose fault.
+    fn epitaph(&self, id: GroupId, fault: FaultKind, words: [u32; 4]) {
+        let [address, pc, syndrome, stack] = words;
+        let name = self.table.group(id).map_or("?", |group| group.name);
+        log::error!(
+            "{=str} died: {=str} at address {=u32:#x}, pc {=u32:#x}, sp {=u32:#x}, syndrome {=u32:#x}",
+            name,
+            cause(fault),
+            address,
+            pc,
+            stack,
+            syndrome
+        );
+    }
+
+    fn tell(&self, id: GroupId, ending: Ending, done: Done) {
+        let name = self.table.group(id).map_or("?", |group| group.name);
+        let what = match ending {
+            Ending::Off => "switched itself off",
+            Ending::Reset => "asks to be reset",
+            Ending::Crashed => "crashed",
+        };
+        match done {
+            Done::Restarted(count) => log::info!("{=str} {=str}: restarted, {=u32} times by now", name, what, count),
+            Done::Stopped => log::info!("{=str} {=str}: stopped", name, what),
+            Done::Looped => log::error!("{=str} {=str} again and again: stopped", name, what),
+            Done::Left => log::error!("{=str} {=str}", name, what),
+        }
+    }
+}
+
+/// Says the last words, gives them time to get out, and switches the machine off.
+pub fn go_down(outcome: Outcome) -> ! {
+    match outcome {
+        Outcome::Off => log::info!("last VM is off"),
+        Outcome::Crashed | Outcome::GoOn => log::error!("system crashed"),
+    }
+    drain();
+    loop {
+        // Where the board can't, there is nothing left to do.
+        let _ = Power(root_slot::POWER).off();
+        svc::yield_now();
+    }
+}
+
+/// Lets everyone else run, whatever their priority: with a small budget in each period, root is out of the way.
+fn drain() {
+    // If the kernel refuses, yielding still helps those of root's priority.
+    let _ = SchedContext(root_slot::SCHED_CONTEXT).configure(0, 1_000, 20_000);
+    let start = clock::now_us();
+    while clock::now_us().saturating_sub(start) < DRAIN_US {
+        svc::yield_now();
+    }
+}
+
+/// Logs why the system could not be built.
+pub fn tell_failure(failure: &Failure) {
+    log::error!(
+        "record {=u32} ({=str}): {=str} ({=u32})",
+        failure.record,
+        failure.kind,
+        failure.cause.text(),
+        failure.cause.number()
+    );
+}
+
+/// A fault in words.
+const fn cause(fault: FaultKind) -> &'static str {
+    match fault {
+        FaultKind::Data => "touched memory that it does not have",
+        FaultKind::Fetch => "ran into memory that is no code",
+        FaultKind::Undefined => "undefined instruction (or panic)",
+        FaultKind::Breakpoint => "breakpoint",
+        FaultKind::Alignment => "misaligned access or external abort",
+        FaultKind::UnknownCall => "unknown system call",
+        FaultKind::TimeOut => "processor time ran out",
+    }
+}

@@ -1,0 +1,152 @@
+//! Vault: how a component's threads begin, and the fixed places of its space.
+#![allow(unsafe_code, reason = "the entry symbol, the stack pointer, and memory at fixed addresses")]
+
+#[cfg(target_os = "none")]
+pub use target::*;
+
+/// Declares where a component's threads begin: a function of the thread's argument (its number; 0 is the
+/// first thread). If it returns, the thread waits for ever. On the host, the program does nothing.
+#[macro_export]
+macro_rules! entry {
+    ($main:path) => {
+        #[cfg(target_os = "none")]
+        #[allow(unsafe_code, reason = "the runtime's entry calls it by this name")]
+        // SAFETY: E: this name is the runtime's alone.
+        #[unsafe(no_mangle)]
+        fn __bulkhead_main(argument: u32) {
+            $main(argument)
+        }
+
+        #[cfg(not(target_os = "none"))]
+        fn main() {}
+    };
+}
+
+#[cfg(target_os = "none")]
+mod target {
+    use crate::mapped::Mapped;
+    use abi::boot;
+    use protocol::config::{Config, File, Memory, Vm};
+    use protocol::layout;
+
+    unsafe extern "Rust" {
+        // E: made by `entry!`, in the same program.
+        safe fn __bulkhead_main(argument: u32);
+    }
+
+    /// Where the loader lets every thread begin: sp and r0 are set, .bss is zero.
+    // SAFETY: E: this name is the runtime's alone.
+    #[unsafe(no_mangle)]
+    // SAFETY: E: the link script puts it first.
+    #[unsafe(link_section = ".text.start")]
+    extern "C" fn _start(argument: u32) -> ! {
+        if argument == 0 && stack_pointer() >= layout::STACKS {
+            if let Some(config) = config() {
+                crate::logger::enable(config.wire_id);
+            }
+        }
+        __bulkhead_main(argument);
+        park()
+    }
+
+    /// Waits for ever.
+    pub fn park() -> ! {
+        loop {
+            if crate::Notification(layout::slot::EVENTS).wait().is_err() {
+                crate::svc::yield_now();
+            }
+        }
+    }
+
+    /// Stops this thread by an undefined instruction, for its fault handler to tell and to act. The two numbers stand in r0 and r1.
+    pub fn die(code: u32, detail: u32) -> ! {
+        // SAFETY: E: the instruction faults; nothing after it runs.
+        unsafe { core::arch::asm!("udf #0", in("r0") code, in("r1") detail, options(noreturn, nostack)) }
+    }
+
+    /// The stack pointer, more or less.
+    #[inline(always)]
+    pub(crate) fn stack_pointer() -> u32 {
+        let stack: u32;
+        // SAFETY: E: reads a register.
+        unsafe { core::arch::asm!("mov {}, sp", out(reg) stack, options(nomem, nostack, preserves_flags)) };
+        stack
+    }
+
+    pub(crate) fn fixed(address: u32, bytes: u32) -> Mapped {
+        // SAFETY: M: only called with places of `protocol::layout` and `abi::boot`, which composer and kernel map.
+        unsafe { Mapped::at(address, bytes) }
+    }
+
+    /// The component's configuration; `None` if it is damaged.
+    pub fn config() -> Option<Config<'static>> {
+        // SAFETY: M: the composer maps it read-only, and nobody writes it after the component was started.
+        Config::read(unsafe { fixed(layout::CONFIG, layout::CONFIG_BYTES).as_constant() })
+    }
+
+    /// A memory that the configuration names. `None` if it does not lie where memories lie.
+    pub fn memory(memory: &Memory<'_>) -> Option<Mapped> {
+        let end = memory.address.checked_add(memory.bytes)?;
+        let inside = memory.address >= layout::MEMORIES && end <= layout::PAYLOAD && memory.address % 4 == 0;
+        inside.then(|| fixed(memory.address, memory.bytes))
+    }
+
+    /// A VMM's window on its guest's RAM.
+    pub fn guest_ram(vm: &Vm<'_>) -> Option<Mapped> {
+        vm.ram_base.checked_add(vm.ram_bytes)?;
+        (vm.ram_base >= layout::GUEST_RAM).then(|| fixed(vm.ram_base, vm.ram_bytes))
+    }
+
+    /// A file for a guest, as its VMM sees it.
+    pub fn payload_file(file: &File<'_>) -> Option<Mapped> {
+        let end = file.source.checked_add(file.bytes)?;
+        (file.source >= layout::PAYLOAD && end <= layout::GUEST_RAM).then(|| fixed(file.source, file.bytes))
+    }
+
+    /// What the kernel tells root. For root alone.
+    pub fn boot_info() -> boot::BootInfo {
+        let info = boot::ROOT_BOOT_INFO_ADDRESS as *const boot::BootInfo;
+        // SAFETY: M: the kernel maps that page readable and has filled it; every bit pattern is valid.
+        unsafe { info.read_volatile() }
+    }
+
+    /// The payload, all of it. For root alone.
+    pub fn root_payload(frames: u32) -> &'static [u8] {
+        let bytes = frames.min(boot::root_slot::PAYLOAD_FRAMES_MAX) << 21;
+        // SAFETY: M: the kernel maps it read-only, and nobody writes it.
+        unsafe { fixed(boot::ROOT_PAYLOAD_ADDRESS, bytes).as_constant() }
+    }
+
+    /// The page at which root maps frames while it fills them.
+    pub fn root_scratch() -> Mapped {
+        fixed(boot::ROOT_SCRATCH_ADDRESS, 4096)
+    }
+
+    /// The same for 2 MiB.
+    pub fn root_scratch_block() -> Mapped {
+        fixed(boot::ROOT_SCRATCH_BLOCK_ADDRESS, 1 << 21)
+    }
+
+    /// From now on words are logged: root's ring has been mapped. For root alone; other components log from the start.
+    pub fn enable_log(wire_id: u8) {
+        crate::logger::enable(wire_id);
+    }
+
+    #[panic_handler]
+    fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+        let (file, line) = info.location().map_or(("?", 0), |place| (place.file(), place.line()));
+        let message = info.message().as_str().unwrap_or("");
+        crate::log::error!("panic at {=str}:{=u32} {=str}", file, line, message);
+        die(line, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_link_script_says_what_the_layout_says() {
+        let script = include_str!("../component.x");
+        assert!(script.contains(&std::format!(". = {:#x};", protocol::layout::LINK)));
+        assert_eq!(protocol::layout::LINK, abi::boot::ROOT_LINK_ADDRESS);
+    }
+}

@@ -1,0 +1,41 @@
+//! Words for people: `log::info!("text {=u32}", number)` and its siblings.
+//!
+//! On the target they are defmt frames in the component's lossy ring; `DEFMT_LOG` at compile time says from which
+//! level on. On the host they only evaluate their arguments.
+
+#[cfg(target_os = "none")]
+pub use defmt;
+
+#[doc(hidden)]
+pub fn ignore<T>(_: T) {}
+
+macro_rules! level {
+    ($dollar:tt $name:ident $level:ident $doc:literal) => {
+        #[doc = $doc]
+        #[cfg(target_os = "none")]
+        #[macro_export]
+        macro_rules! $name {
+            ($dollar($dollar argument:tt)*) => {{
+                #[allow(unused_imports, reason = "a level that is compiled out uses nothing")]
+                use $crate::log::defmt;
+                defmt::$level!($dollar($dollar argument)*)
+            }};
+        }
+
+        #[doc = $doc]
+        #[cfg(not(target_os = "none"))]
+        #[macro_export]
+        macro_rules! $name {
+            ($dollar format:literal $dollar(, $dollar argument:expr)* $dollar(,)?) => {
+                $crate::log::ignore(($dollar(&$dollar argument,)*))
+            };
+        }
+        pub use $name as $level;
+    };
+}
+
+level!($ log_error error "Something is wrong and will not mend itself.");
+level!($ log_warn warn "Something is wrong; it is dealt with.");
+level!($ log_info info "What someone who watches wants to know.");
+level!($ log_debug debug "What someone who searches wants to know.");
+level!($ log_trace trace "Everything.");

@@ -1,0 +1,217 @@
+//! The vault of entry and exit: the vectors of Hyp mode (ARM DDI 0406C B1.8.1), and the only two ERETs.
+//!
+//! While user mode or a guest runs, SP_hyp is the address of the running thread's context, which stands first in its
+//! `Tcb`: entry stores registers straight into it, and only then takes the kernel's stack, from its top. Nothing of an
+//! entry outlives it, so nothing is ever popped. Hyp mode has no LR of its own: it is that of User mode.
+//!
+//! Mitigations for speculative execution (ICIALLU or BPIALL, and a loop of branches, for processors whose MIDR asks for
+//! them) belong between the vectors and the first branch: a second table of vectors, chosen by boot. There is none yet.
+//! Behind each ERET stands a barrier.
+
+#![allow(unsafe_code, reason = "the vault of entry and exit")]
+
+use crate::epitaph::Record;
+use crate::{cell, epitaph, trap};
+use core::arch::global_asm;
+use core::mem::offset_of;
+use kernel_core::Context;
+
+/// Registers at a fault of the kernel's own. Written by the vectors, read by the epitaph.
+pub(crate) static mut RECORD: Record = Record::EMPTY;
+
+const SAVED: usize = offset_of!(Context, sp);
+const _: () = assert!(
+    offset_of!(Context, lr) == SAVED + 4
+        && offset_of!(Context, pc) == SAVED + 8
+        && offset_of!(Context, cpsr) == SAVED + 12
+);
+
+global_asm!(
+    r#"
+    .section .text.vectors, "ax"
+    .arm
+    .arch_extension virt
+    .arch_extension sec
+    .balign 32
+    .global hyp_vectors
+hyp_vectors:
+    b   fault_reset
+    b   fault_undefined
+    b   fault_call
+    b   fault_fetch
+    b   fault_data
+    b   hyp_trap
+    b   hyp_irq
+    b   fault_fiq
+
+    @ Stores the running thread's registers; takes the kernel's stack.
+    .macro store_context
+    stm sp, {{r0-r12}}
+    mrs r2, SP_usr
+    mov r3, lr
+    mrs r4, ELR_hyp
+    mrs r5, SPSR
+    add r6, sp, #{saved}
+    stm r6, {{r2-r5}}
+    movw sp, #:lower16:__stack_top
+    movt sp, #:upper16:__stack_top
+    .endm
+
+    @ Loads the context at r0 and leaves SP_hyp there.
+    .macro load_context
+    add r1, r0, #{saved}
+    ldm r1, {{r2-r5}}
+    mov sp, r0
+    msr SP_usr, r2
+    mov lr, r3
+    msr ELR_hyp, r4
+    msr SPSR_cxsf, r5
+    ldm sp, {{r0-r12}}
+    .endm
+
+    .balign 64
+hyp_trap:
+    store_context
+    mrc p15, 4, r0, c5, c2, 0       @ HSR
+    lsr r1, r0, #26
+    cmp r1, #0x11                   @ SVC: only a component's comes here
+    bne {trap}
+    uxth r0, r0
+    b   {syscall}
+
+hyp_irq:
+    store_context
+    b   {irq}
+
+    .balign 64
+    .global exit_component
+exit_component:
+    load_context
+    .global eret_component
+eret_component:
+    eret
+    dsb sy
+    isb
+
+    .global exit_guest
+exit_guest:
+    load_context
+    .global eret_guest
+eret_guest:
+    eret
+    dsb sy
+    isb
+
+    @ A fault of the kernel's own, or what can't happen: keep everything, take another stack.
+    .macro fault name, cause
+\name:
+    mcr p15, 4, sp, c13, c0, 2      @ HTPIDR holds SP for a moment
+    movw sp, #:lower16:{record}
+    movt sp, #:upper16:{record}
+    stm sp, {{r0-r12}}
+    mov r0, #\cause
+    b   fault_common
+    .endm
+
+    fault fault_reset, 0
+    fault fault_undefined, 1
+    fault fault_call, 2
+    fault fault_fetch, 3
+    fault fault_data, 4
+    fault fault_fiq, 7
+
+fault_common:
+    mrc p15, 4, r1, c13, c0, 2
+    mov r2, lr
+    mrs r3, ELR_hyp
+    mrs r4, SPSR
+    add r5, sp, #{saved}
+    stm r5, {{r1-r4}}
+    movw sp, #:lower16:__epitaph_stack_top
+    movt sp, #:upper16:__epitaph_stack_top
+    b   {fault}
+    .text
+    "#,
+    saved = const SAVED,
+    syscall = sym syscall,
+    trap = sym other_trap,
+    irq = sym interrupt,
+    fault = sym fault,
+    record = sym RECORD,
+);
+
+unsafe extern "C" {
+    fn exit_component(context: u32) -> !;
+    fn exit_guest(context: u32) -> !;
+    static hyp_vectors: u8;
+    static __stack_bottom: u8;
+    static __stack_top: u8;
+    static __boot_stack_bottom: u8;
+    static __boot_stack_top: u8;
+}
+
+/// The words of the kernel's stack, or boot's, from `sp` up to its top; none if `sp` is on neither.
+pub(crate) fn stack_from(sp: u32) -> &'static [u32] {
+    let stacks = [
+        ((&raw const __stack_bottom).addr() as u32, (&raw const __stack_top).addr() as u32),
+        ((&raw const __boot_stack_bottom).addr() as u32, (&raw const __boot_stack_top).addr() as u32),
+    ];
+    let Some((_, top)) = stacks.into_iter().find(|&(bottom, top)| (bottom..top).contains(&sp)) else { return &[] };
+    if !sp.is_multiple_of(4) {
+        return &[];
+    }
+    // SAFETY: inside the stack, aligned, and whoever used it is dead.
+    unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(sp as usize), (top - sp) as usize / 4) }
+}
+
+/// Address of the vectors.
+pub fn vectors() -> u32 {
+    (&raw const hyp_vectors).addr() as u32
+}
+
+/// Leaves the kernel for the component with that context.
+#[inline(always)]
+pub(crate) fn leave_to_component(context: u32) -> ! {
+    // SAFETY: `context` is that of a live `Tcb`, which stays until the next entry has stored into it; the world is set.
+    unsafe { exit_component(context) }
+}
+
+/// Leaves the kernel for the guest with that context.
+#[inline(always)]
+pub(crate) fn leave_to_guest(context: u32) -> ! {
+    // SAFETY: as in `leave_to_component`.
+    unsafe { exit_guest(context) }
+}
+
+extern "C" fn syscall(number: u32) -> ! {
+    // SAFETY: E: the outermost function of an entry.
+    let kernel = unsafe { cell::enter() };
+    kernel.on_syscall(number);
+    trap::leave(kernel)
+}
+
+extern "C" fn other_trap(hsr: u32) -> ! {
+    // SAFETY: E: the outermost function of an entry.
+    let kernel = unsafe { cell::enter() };
+    trap::trap(kernel, hsr);
+    trap::leave(kernel)
+}
+
+extern "C" fn interrupt() -> ! {
+    // SAFETY: E: the outermost function of an entry.
+    let kernel = unsafe { cell::enter() };
+    trap::interrupt(kernel);
+    trap::leave(kernel)
+}
+
+extern "C" fn fault(vector: u32) -> ! {
+    // SAFETY: the vectors have just written it, with everything masked; this core is the only one.
+    let record = unsafe { (&raw const RECORD).read() };
+    epitaph::fault(vector, &record)
+}
+
+/// Takes the undefined-instruction vector, so that an epitaph has all registers.
+pub(crate) fn trap_here() -> ! {
+    // SAFETY: does not return.
+    unsafe { core::arch::asm!("udf #0", options(noreturn)) }
+}

@@ -1,0 +1,195 @@
+//! A private apt root: packages of a foreign architecture are fetched with it, so that the user's machine gets none.
+//!
+//! It has state and cache of its own and copies of the system's configured sources; keys and proxies are the system's.
+
+use crate::failure::{Failure, Result};
+use crate::{process, workspace};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const UPDATE_LIMIT: Duration = Duration::from_secs(300);
+const QUERY_LIMIT: Duration = Duration::from_secs(60);
+const DOWNLOAD_LIMIT: Duration = Duration::from_secs(900);
+
+/// A private apt root for one architecture.
+#[derive(Debug)]
+pub struct AptRoot {
+    folder: PathBuf,
+    architecture: &'static str,
+}
+
+/// A package as the lists describe it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of the package, which apt has checked.
+    pub sha256: String,
+    /// What it depends on, as the lists have it.
+    #[serde(skip)]
+    pub depends: String,
+}
+
+impl Package {
+    /// The first of what `apt-cache show` printed.
+    fn parse(shown: &str) -> Option<Self> {
+        let first = shown.split("\n\n").next()?;
+        let field = |name: &str| {
+            first.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(|value| value.trim().to_owned())
+        };
+        Some(Self {
+            name: field("Package")?,
+            version: field("Version")?,
+            sha256: field("SHA256")?,
+            depends: field("Depends").unwrap_or_default(),
+        })
+    }
+}
+
+/// Whether a file of apt sources is about Debian, and what it says without limits to other architectures.
+fn usable(text: &str) -> Option<String> {
+    let about_debian = text.lines().any(|line| !line.trim_start().starts_with('#') && line.contains("debian"));
+    if !about_debian {
+        return None;
+    }
+    let options = regex::Regex::new(r"\barch=\S*?(\s|\])").ok()?;
+    let lines = text.lines().filter(|line| !line.starts_with("Architectures:"));
+    Some(lines.map(|line| options.replace(line, "$1").into_owned() + "\n").collect())
+}
+
+impl AptRoot {
+    /// Opens the root in that folder, making it and fetching its lists if it is new.
+    pub fn open(folder: &Path, architecture: &'static str) -> Result<Self> {
+        if !process::on_path("apt-get") {
+            return Err(Failure::new("guests of Debian's own are fetched with apt-get, which this system lacks")
+                .mend("give the guest's kernel as a path in the manifest"));
+        }
+        let root = Self { folder: folder.to_owned(), architecture };
+        let fetched = folder.join("fetched");
+        if fetched.is_file() {
+            return Ok(root);
+        }
+        root.copy_sources(Path::new("/etc/apt"))?;
+        root.update()?;
+        workspace::write(&fetched, b"")?;
+        Ok(root)
+    }
+
+    fn copy_sources(&self, system: &Path) -> Result<()> {
+        for folder in ["state/lists/partial", "cache/archives/partial", "sources"] {
+            workspace::make_folder(&self.folder.join(folder))?;
+        }
+        workspace::write(&self.folder.join("state/status"), b"")?;
+        workspace::write(&self.folder.join("sources.list"), b"")?;
+        let parts = std::fs::read_dir(system.join("sources.list.d")).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = parts.map(|entry| entry.path()).collect();
+        files.push(system.join("sources.list"));
+        let mut copied = 0;
+        for file in files {
+            let known = file.extension().is_some_and(|extension| extension == "list" || extension == "sources");
+            let Some(text) = std::fs::read_to_string(&file).ok().filter(|_| known).and_then(|text| usable(&text)) else {
+                continue;
+            };
+            let name = file.file_name().unwrap_or_default();
+            workspace::write(&self.folder.join("sources").join(name), text.as_bytes())?;
+            copied += 1;
+        }
+        if copied == 0 {
+            return Err(Failure::new("no source of Debian packages is configured on this system")
+                .mend("give the guest's kernel as a path in the manifest"));
+        }
+        Ok(())
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        let path = |part: &str| self.folder.join(part).display().to_string();
+        let options = [
+            format!("Dir::State={}", path("state")),
+            format!("Dir::State::status={}", path("state/status")),
+            format!("Dir::Cache={}", path("cache")),
+            format!("Dir::Etc::sourcelist={}", path("sources.list")),
+            format!("Dir::Etc::sourceparts={}", path("sources")),
+            format!("APT::Architecture={}", self.architecture),
+            format!("APT::Architectures={}", self.architecture),
+            format!("APT::Architectures::={}", self.architecture),
+            "APT::Sandbox::User=root".to_owned(),
+            "Acquire::Languages=none".to_owned(),
+            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),
+            "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false".to_owned(),
+            "Acquire::Retries=3".to_owned(),
+            "Acquire::http::Timeout=30".to_owned(),
+        ];
+        command.args(options.iter().flat_map(|option| ["-o", option.as_str()]));
+        command.env("LC_ALL", "C");
+        command
+    }
+
+    /// Fetches the lists anew.
+    pub fn update(&self) -> Result<()> {
+        eprintln!("bulkhead: fetching Debian's lists of packages for {} (once)", self.architecture);
+        let told = process::output(self.command("apt-get").arg("update"), UPDATE_LIMIT);
+        let lists = std::fs::read_dir(self.folder.join("state/lists")).into_iter().flatten().flatten();
+        let usable = lists.filter(|entry| entry.file_name().to_string_lossy().contains("_Packages")).count() > 0;
+        match told {
+            // A foreign source that failed does not matter if Debian's came.
+            _ if usable => Ok(()),
+            Ok(_) => Err(Failure::new(format!("the configured sources have no packages for {}", self.architecture))
+                .mend("configure a mirror of Debian that has them, or give the guest's kernel as a path")),
+            Err(failure) => Err(failure.mend("see to the network or to apt's configuration, then try again")),
+        }
+    }
+
+    /// A package's description.
+    pub fn package(&self, name: &str) -> Result<Package> {
+        let shown = process::output(self.command("apt-cache").args(["show", "--no-all-versions", name]), QUERY_LIMIT)?;
+        Package::parse(&shown).ok_or_else(|| {
+            Failure::new(format!("the configured sources have no package {name} for {}", self.architecture))
+                .mend("give the guest's kernel as a path in the manifest")
+        })
+    }
+
+    /// Downloads a package and unpacks it to a folder.
+    pub fn unpack(&self, package: &Package, to: &Path) -> Result<()> {
+        let downloads = self.folder.join("downloads");
+        let _ = std::fs::remove_dir_all(&downloads);
+        workspace::make_folder(&downloads)?;
+        eprintln!("bulkhead: fetching {} {} for {}", package.name, package.version, self.architecture);
+        let mut download = self.command("apt-get");
+        download.arg("download").arg(format!("{}={}", package.name, package.version)).current_dir(&downloads);
+        process::output(&mut download, DOWNLOAD_LIMIT)?;
+        let entries = std::fs::read_dir(&downloads).map_err(|error| Failure::path(&downloads, error))?;
+        let file = entries.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "deb"));
+        let file = file.ok_or_else(|| Failure::new(format!("apt-get downloaded no file for {}", package.name)))?;
+        workspace::make_folder(to)?;
+        process::output(Command::new("dpkg-deb").arg("-x").arg(&file).arg(to), DOWNLOAD_LIMIT)?;
+        let _ = std::fs::remove_dir_all(&downloads);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_debian_sources_are_used_and_no_architecture_limits_them() {
+        assert_eq!(usable("# debian\nURIs: http://example.org/other\n"), None);
+        let text = "Types: deb\nURIs: http://example.org/debian\nArchitectures: amd64\n";
+        assert_eq!(usable(text).unwrap(), "Types: deb\nURIs: http://example.org/debian\n");
+        let list = "deb [arch=amd64 signed-by=/k.gpg] http://example.org/debian stable main\n";
+        assert_eq!(usable(list).unwrap(), "deb [ signed-by=/k.gpg] http://example.org/debian stable main\n");
+        assert_eq!(usable("deb [arch=amd64] x://h/debian s main\n").unwrap(), "deb [] x://h/debian s main\n");
+    }
+
+    #[test]
+    fn a_package_is_read_from_what_apt_shows() {
+        let shown = "Package: a\nVersion: 1\nDepends: b (= 2)\nDescription: x\n y\nSHA256: 00ff\n\nPackage: z\n";
+        let package = Package::parse(shown).unwrap();
+        assert_eq!((package.name.as_str(), package.depends.as_str()), ("a", "b (= 2)"));
+        assert_eq!(Package::parse("Package: a\n"), None);
+    }
+}

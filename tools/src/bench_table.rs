@@ -1,0 +1,184 @@
+//! The table of what things cost: measured, the goal, and what was committed.
+
+use crate::failure::{Failure, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A change to the worse by more than this fails, in percent.
+pub const WORSE_PERCENT: f64 = 2.0;
+
+const HEADER: &str = "# What operations cost, and the goals. `cargo bulkhead bench` compares with these figures, and\n\
+                      # `cargo bulkhead bench --accept` writes them anew.\n\n";
+
+/// All figures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figures {
+    /// In the order of the table.
+    #[serde(default)]
+    pub figure: Vec<Figure>,
+}
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figure {
+    /// The name that the bench system prints.
+    pub name: String,
+    /// What is measured.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub what: String,
+    /// What it counts.
+    #[serde(default = "instructions")]
+    pub unit: String,
+    /// Not more than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<f64>,
+    /// What it was when it was last accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<f64>,
+}
+
+fn instructions() -> String {
+    "instructions".to_owned()
+}
+
+/// A line of the table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// The figure.
+    #[serde(flatten)]
+    pub figure: Figure,
+    /// What was measured now.
+    pub measured: Option<f64>,
+    /// Change against what was committed, in percent.
+    pub change: Option<f64>,
+}
+
+impl Row {
+    /// Whether it is so much worse that it fails; a figure that is no longer measured is.
+    pub fn is_worse(&self) -> bool {
+        match (self.measured, self.figure.committed) {
+            (None, committed) => committed.is_some(),
+            (Some(_), _) => self.change.is_some_and(|change| change > WORSE_PERCENT),
+        }
+    }
+
+    /// Whether it meets its goal.
+    pub fn meets_goal(&self) -> Option<bool> {
+        Some(self.measured? <= self.figure.goal?)
+    }
+}
+
+/// What a bench system printed, from lines `bench: NAME VALUE`.
+pub fn parse(output: &str) -> BTreeMap<String, f64> {
+    let lines = output.lines().filter_map(|line| line.split_once("bench: "));
+    let pairs = lines.filter_map(|(_, rest)| {
+        let mut words = rest.split_whitespace();
+        Some((words.next()?.to_owned(), words.next()?.parse::<f64>().ok().filter(|value| value.is_finite())?))
+    });
+    pairs.collect()
+}
+
+impl Figures {
+    /// Reads the committed figures.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::path(path, error))?;
+        toml::from_str(&text).map_err(|error| Failure::path(path, error))
+    }
+
+    /// Writes them.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = toml::to_string(self).map_err(|error| Failure::path(path, error))?;
+        crate::workspace::write(path, format!("{HEADER}{text}").as_bytes())
+    }
+
+    /// Compares with what was measured. What is new stands at the end.
+    pub fn compare(&self, measured: &BTreeMap<String, f64>) -> Vec<Row> {
+        let row = |figure: &Figure| {
+            let now = measured.get(&figure.name).copied();
+            let change = match (now, figure.committed) {
+                (Some(now), Some(before)) if before != 0.0 => Some((now - before) / before * 100.0),
+                (Some(now), Some(_)) => Some(if now > 0.0 { 100.0 } else { 0.0 }),
+                _ => None,
+            };
+            Row { figure: figure.clone(), measured: now, change }
+        };
+        let new = measured.keys().filter(|name| self.figure.iter().all(|figure| figure.name != **name));
+        let new = new.map(|name| Figure {
+            name: name.clone(),
+            what: String::new(),
+            unit: instructions(),
+            goal: None,
+            committed: None,
+        });
+        self.figure.iter().cloned().chain(new).map(|figure| row(&figure)).collect()
+    }
+
+    /// The figures with what was measured as the new measure.
+    pub fn accepted(rows: &[Row]) -> Self {
+        let figure = rows.iter().map(|row| Figure { committed: row.measured, ..row.figure.clone() });
+        Self { figure: figure.collect() }
+    }
+}
+
+/// The table for people.
+pub fn shown(rows: &[Row]) -> String {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{}", (value * 1e3).round() / 1e3));
+    let width = rows.iter().map(|row| row.figure.name.len()).max().unwrap_or(4).max(4);
+    let mut text = format!("{:width$}  {:>12}  {:>10}  {:>12}  {:>8}  unit\n", "name", "measured", "goal", "committed", "change");
+    for row in rows {
+        let change = row.change.map_or_else(|| "-".to_owned(), |change| format!("{change:+.1}%"));
+        let (goal, committed) = (number(row.figure.goal), number(row.figure.committed));
+        let verdict = match (row.is_worse(), row.meets_goal()) {
+            (true, _) => "  WORSE",
+            (false, Some(false)) => "  above its goal",
+            _ => "",
+        };
+        let measured = number(row.measured);
+        text += &format!(
+            "{:width$}  {measured:>12}  {goal:>10}  {committed:>12}  {change:>8}  {}{verdict}\n",
+            row.figure.name, row.figure.unit
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures() -> Figures {
+        toml::from_str(
+            "[[figure]]\nname = \"call\"\ngoal = 300\ncommitted = 200\n[[figure]]\nname = \"gone\"\ncommitted = 5\n",
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn lines_of_the_bench_are_found_wherever_they_stand() {
+        let found = parse("[kernel] x\n[bench] bench: call 203\n[bench] INFO bench: ratio 1.02 (a.rs:3)\nbench: bad nan\n");
+        assert_eq!(found, BTreeMap::from([("call".to_owned(), 203.0), ("ratio".to_owned(), 1.02)]));
+    }
+
+    #[test]
+    fn worse_by_more_than_two_percent_fails_and_so_does_a_figure_that_is_gone() {
+        let rows = figures().compare(&parse("bench: call 204\nbench: gone 5"));
+        assert!(!rows.iter().any(Row::is_worse));
+        let rows = figures().compare(&parse("bench: call 205\nbench: new 7"));
+        assert_eq!(rows.iter().map(Row::is_worse).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(rows[0].meets_goal(), Some(true));
+        assert!(shown(&rows).contains("+2.5%") && shown(&rows).contains("WORSE"));
+    }
+
+    #[test]
+    fn accepted_figures_survive_their_file() {
+        let accepted = Figures::accepted(&figures().compare(&parse("bench: call 100")));
+        let path = std::env::temp_dir().join(format!("bulkhead-bench-{}.toml", std::process::id()));
+        accepted.write(&path).unwrap();
+        assert_eq!(Figures::read(&path).unwrap(), accepted);
+        assert_eq!(accepted.figure[0].committed, Some(100.0));
+        std::fs::remove_file(path).unwrap();
+    }
+}

@@ -1,0 +1,157 @@
+//! The command line: what can be asked for, and the exit code of each answer.
+
+use crate::failure::{EXIT_BAD_INPUT, Failure, Result};
+use crate::image::Image;
+use crate::run::{self, expression};
+use crate::{bench_command, composer, interrupt, qemu, test_command, workspace};
+use clap::{Args, Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Compose, build, run and test Bulkhead systems.
+#[derive(Debug, Parser)]
+#[command(name = "cargo bulkhead", bin_name = "cargo bulkhead", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compose, build, and boot on QEMU; without a manifest: an unmodified Debian Linux to a shell
+    Run(RunArguments),
+    /// Say every error in a manifest; nothing is built (0: none, 2: some)
+    Check {
+        /// The manifest
+        manifest: PathBuf,
+        /// Say it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compose and build an image and its report
+    Build {
+        /// The manifest
+        manifest: PathBuf,
+        /// Build for this board instead of the manifest's
+        #[arg(long)]
+        board: Option<String>,
+        /// The folder to write to
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+    /// Test everything: crates on the host, systems in QEMU; ends with `N passed, N failed`
+    Test {
+        /// Full counts of the soak, stress, power-cut and mutation runs
+        #[arg(long)]
+        long: bool,
+    },
+    /// Count what operations cost, and compare with the committed figures (1: something is worse by more than 2 %)
+    Bench {
+        /// Say it as JSON
+        #[arg(long)]
+        json: bool,
+        /// Commit to what was measured
+        #[arg(long)]
+        accept: bool,
+    },
+}
+
+/// Exit codes: 0 when --until matched or the system powered off, 1 when something crashed that no policy covers, 2 for
+/// bad input, 124 at the timeout.
+#[derive(Args, Debug)]
+struct RunArguments {
+    /// The manifest, or the image.json that `build` wrote
+    manifest: Option<PathBuf>,
+    /// Run on this board instead of the manifest's
+    #[arg(long)]
+    board: Option<String>,
+    /// End with 0 when a line matches (by itself, or with its `[source] ` before it)
+    #[arg(long, value_name = "REGEX")]
+    until: Option<String>,
+    /// End with 124 so long after the machine's start
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// The console takes a line of standard input when this matches its last line
+    #[arg(long, value_name = "REGEX")]
+    prompt: Option<String>,
+    /// One instruction is one nanosecond, and two runs are the same to the byte
+    #[arg(long)]
+    deterministic: bool,
+}
+
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is wanted, such as 30 or 0.5".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn image(manifest: Option<&Path>, board: Option<&str>) -> Result<Image> {
+    let Some(manifest) = manifest else {
+        return composer::build(&workspace::root().join("tests/systems/linux.toml"), board, None);
+    };
+    if !manifest.is_file() {
+        return Err(Failure::new(format!("{}: there is no such manifest", manifest.display()))
+            .mend("name a file, or no manifest at all for an unmodified Linux"));
+    }
+    if manifest.extension().is_some_and(|extension| extension == "json") {
+        return Image::read(manifest);
+    }
+    composer::build(manifest, board, None)
+}
+
+impl RunArguments {
+    fn run(self) -> Result<u8> {
+        // What is wrong with the words is told before anything is built.
+        let until = self.until.as_deref().map(|text| expression("--until", text)).transpose()?;
+        let prompt = self.prompt.as_deref().map(|text| expression("--prompt", text)).transpose()?;
+        let image = image(self.manifest.as_deref(), self.board.as_deref())?;
+        let qemu = qemu::Options { deterministic: self.deterministic, ..qemu::Options::default() };
+        run::run(&image, &run::Options { until, timeout: self.timeout, prompt, qemu })
+    }
+}
+
+fn obey(command: Command) -> Result<u8> {
+    match command {
+        Command::Run(arguments) => arguments.run(),
+        Command::Check { manifest, json } => composer::check(&manifest, json),
+        Command::Build { manifest, board, output } => {
+            let image = composer::build(&manifest, board.as_deref(), output.as_deref())?;
+            println!("{}", image.elf.display());
+            Ok(0)
+        }
+        Command::Test { long } => test_command::run(long),
+        Command::Bench { json, accept } => bench_command::run(bench_command::Options { json, accept }),
+    }
+}
+
+/// Does what the command line asks for.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way, too, and go to standard output.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { EXIT_BAD_INPUT } else { 0 });
+        }
+    };
+    match interrupt::install().and_then(|()| obey(cli.command)) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(seconds("soon").is_err() && seconds("-1").is_err());
+    }
+}

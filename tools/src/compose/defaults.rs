@@ -1,0 +1,60 @@
+//! What a system gets that its manifest does not say.
+
+use super::manifest::Time;
+
+/// The highest priority that a manifest can give: below root, so that root can stop whatever runs.
+pub const PRIORITY_MAX: u64 = 199;
+/// Of the console.
+pub const CONSOLE_PRIORITY: u8 = 150;
+/// Of a component.
+pub const COMPONENT_PRIORITY: u8 = 120;
+/// Of the log collector: it works when nobody else does.
+pub const LOG_PRIORITY: u8 = 20;
+/// Of a guest.
+pub const GUEST_PRIORITY: u8 = 100;
+/// A VMM's thread for events is more urgent than its guest by this,
+pub const EVENTS_ABOVE_GUEST: u8 = 5;
+/// and its thread for exits by this.
+pub const EXITS_ABOVE_GUEST: u8 = 10;
+
+/// Bytes of a stack.
+pub const STACK_BYTES: u32 = 16 << 10;
+/// The most bytes of a stack: its stride in the address space, less a page that stays unmapped.
+pub const STACK_BYTES_MAX: u64 = (1 << protocol::layout::STACK_STRIDE_BITS) - 4096;
+
+/// Budget and period in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Budget.
+    pub budget_us: u32,
+    /// Period.
+    pub period_us: u32,
+}
+
+/// A component's time.
+pub const COMPONENT: Share = Share { budget_us: 2_000, period_us: 10_000 };
+/// The console's.
+pub const CONSOLE: Share = Share { budget_us: 5_000, period_us: 10_000 };
+/// The log collector's: it polls, and yields the rest of its period.
+pub const LOG: Share = Share { budget_us: 2_000, period_us: 50_000 };
+/// A VMM's own, for events.
+pub const VMM: Share = Share { budget_us: 5_000, period_us: 10_000 };
+/// A guest's: all the time that is left, in turns of this length.
+pub const GUEST: Share = Share { budget_us: 10_000, period_us: 10_000 };
+
+/// What was asked for, completed.
+pub fn share(time: &Time, default: Share) -> Share {
+    match (&time.budget_us, &time.period_us) {
+        (Some(budget), Some(period)) => Share { budget_us: budget.value, period_us: period.value },
+        (Some(budget), None) => {
+            Share { budget_us: budget.value, period_us: default.period_us.max(budget.value) }
+        }
+        (None, Some(period)) => Share { budget_us: default.budget_us.min(period.value), period_us: period.value },
+        (None, None) => default,
+    }
+}
+
+/// The priority that was asked for.
+pub fn priority(time: &Time, default: u8) -> u8 {
+    time.priority.as_ref().map_or(default, |priority| priority.value.min(PRIORITY_MAX) as u8)
+}

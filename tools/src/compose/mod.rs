@@ -1,0 +1,180 @@
+//! The composer: a manifest becomes a bootable image, in pure steps.
+//!
+//! [`parse`] reads the text, [`resolve`] finds what its names mean, [`check`] holds it against the rules,
+//! [`layout`] gives every object its place, number and owner, [`emit`] writes the records that root executes,
+//! [`pack`] the image, [`report`] what people and machines may want to know of it. Only [`materials`] and this
+//! file touch the world.
+
+mod assemble;
+mod check;
+mod defaults;
+mod elf;
+mod emit;
+mod guest;
+mod layout;
+mod manifest;
+mod materials;
+mod pack;
+mod parse;
+mod problem;
+mod report;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+pub use materials::Inputs;
+pub use problem::render;
+pub use resolve::ProgramName;
+
+use miette::Report;
+use problem::{Problem, Source};
+use resolve::Resolved;
+use std::path::{Path, PathBuf};
+
+/// A manifest without fault.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    source: Source,
+    system: Resolved,
+}
+
+impl Checked {
+    /// Name of its board.
+    pub fn board(&self) -> &str {
+        &self.system.board.name
+    }
+
+    /// One line about it.
+    pub fn summary(&self) -> String {
+        let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+        format!(
+            "`{}` for {}: {}, {}, {}",
+            self.system.name,
+            self.board(),
+            count(self.system.vms.len(), "VM"),
+            count(self.system.components.len(), "component"),
+            count(self.system.channels.len(), "channel")
+        )
+    }
+}
+
+/// A system on disk, ready to boot.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The image as an executable: QEMU's `-kernel` takes it.
+    pub elf: PathBuf,
+    /// The image as bytes, to be loaded at `load_address` and entered there.
+    pub bin: PathBuf,
+    /// See `bin`.
+    pub load_address: u32,
+    /// The report for machines.
+    pub report_json: PathBuf,
+    /// The report for people.
+    pub report_html: PathBuf,
+    /// Name of the board.
+    pub board: String,
+    /// Name of the build.
+    pub build: u64,
+    /// Who speaks on the wire, by id; the kernel first.
+    pub speakers: Vec<Speaker>,
+}
+
+/// Someone on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Speaker {
+    /// Id.
+    pub id: u8,
+    /// Name in the manifest.
+    pub name: String,
+    /// The program whose log frames it sends.
+    pub elf: PathBuf,
+    /// Whether it has a console channel of that id.
+    pub console: bool,
+    /// Whether it is a VM.
+    pub vm: bool,
+}
+
+/// Checks a manifest. All that is wrong is told at once.
+pub fn check(path: &Path, board: Option<&str>) -> Result<Checked, Vec<Report>> {
+    let name = path.display().to_string();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let problem = Problem::new(format!("{name}: {error}")).help("name a manifest: a file such as system.toml");
+            return Err(Source::new(name, String::new()).reports(vec![problem]));
+        }
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let stem = path.file_stem().map_or("system".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    check_text(Source::new(name, text), folder, &stem, board)
+}
+
+fn check_text(source: Source, folder: &Path, stem: &str, board: Option<&str>) -> Result<Checked, Vec<Report>> {
+    let (manifest, mut problems) = parse::parse(source.text());
+    let incomplete = !problems.is_empty();
+    let (system, unresolved) = resolve::resolve(manifest, folder, stem, board);
+    let unresolvable = !unresolved.is_empty();
+    problems.extend(unresolved);
+    // A rule that looks at half a system would tell of things that are not so: names are resolved in any
+    // case, but the rest waits until they are right.
+    match system {
+        Some(system) if !incomplete && !unresolvable => {
+            problems.extend(check::check(&system));
+            if problems.is_empty() {
+                return Ok(Checked { source, system });
+            }
+        }
+        _ => {}
+    }
+    Err(source.reports(problems))
+}
+
+/// Composes a manifest and writes the image and its reports to the folder `output`.
+pub fn build(path: &Path, board: Option<&str>, output: &Path, inputs: &mut Inputs<'_>) -> Result<Built, Vec<Report>> {
+    let Checked { source, system } = check(path, board)?;
+    let materials = materials::gather(&system, inputs).map_err(|problems| source.reports(problems))?;
+    let composed = assemble::assemble(&system, &materials).map_err(|problems| source.reports(problems))?;
+    let json = report::json(&system, &composed);
+    let html = report::html(&json);
+    let text = serde_json::to_string_pretty(&json).unwrap_or_default();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = output.join(name);
+        write(&path, bytes).map_err(|error| source.reports(vec![Problem::new(format!("{}: {error}", path.display()))]))?;
+        Ok::<_, Vec<Report>>(path)
+    };
+    let program = |speaker: &layout::plan::Speaker| match (speaker.program, speaker.id) {
+        (Some(program), _) => materials.programs[program].path.clone(),
+        (None, protocol::wire::KERNEL_ID) => materials.kernel.path.clone(),
+        (None, _) => materials.root.path.clone(),
+    };
+    let speakers = composed.plan.speakers.iter().map(|speaker| Speaker {
+        id: speaker.id,
+        name: speaker.name.clone(),
+        elf: program(speaker),
+        console: speaker.console,
+        vm: speaker.vm,
+    });
+    Ok(Built {
+        elf: file("system.elf", &composed.elf)?,
+        bin: file("system.bin", &composed.bin)?,
+        load_address: composed.kernel.base,
+        report_json: file("report.json", text.as_bytes())?,
+        report_html: file("report.html", html.as_bytes())?,
+        board: system.board.name.clone(),
+        build: composed.build,
+        speakers: speakers.collect(),
+    })
+}
+
+/// Writes a file whose content has changed.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|old| old.len() == bytes.len() as u64)
+        && std::fs::read(path).is_ok_and(|old| old == bytes)
+    {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, bytes)
+}

@@ -1,0 +1,188 @@
+//! The named tables: VMs, components, channels.
+
+use super::section::Section;
+use crate::compose::manifest::{Channel, ChannelKind, Component, ConsoleKind, Ends, ProgramSource, Time, Vm};
+use crate::compose::problem::{At, Problem, Span};
+use system::Action;
+use toml::de::DeTable;
+
+const ACTIONS: &[(&str, Action)] =
+    &[("restart", Action::Restart), ("stop", Action::Stop), ("panic", Action::Panic)];
+
+/// Names that the tool itself uses.
+const RESERVED: &[&str] = &["kernel", "root", "console", "log"];
+
+/// The longest name.
+const NAME_MAX: usize = 24;
+
+fn check_name(kind: &str, name: &At<String>, problems: &mut Vec<Problem>) {
+    let text = &name.value;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.chars().all(plain) || text.len() > NAME_MAX {
+        let message = format!("`{text}` can't be the name of a {kind}");
+        problems.push(Problem::at(&name.span, message, "not a name").help(format!(
+            "a name begins with a small letter, and has small letters, digits and `-`, {NAME_MAX} at most"
+        )));
+    } else if RESERVED.contains(&text.as_str()) {
+        let message = format!("the name `{text}` is taken");
+        problems.push(
+            Problem::at(&name.span, message, "taken")
+                .help("`kernel`, `root`, `console` and `log` are in every system: choose another name"),
+        );
+    }
+}
+
+fn time(section: &mut Section<'_, '_>) -> Time {
+    Time {
+        budget_us: section.duration_us("budget"),
+        period_us: section.duration_us("period"),
+        priority: section.integer("priority", 0, 255),
+    }
+}
+
+fn action(section: &mut Section<'_, '_>, key: &str, default: Action) -> Action {
+    section.choice(key, ACTIONS).map_or(default, |chosen| chosen.value)
+}
+
+/// A `[vm.NAME]`.
+pub fn vm<'a>(name: At<String>, table: &'a DeTable<'a>, span: Span, problems: &mut Vec<Problem>) -> Option<Vm> {
+    const KEYS: &[&str] = &[
+        "kernel", "ram", "vcpus", "console", "cmdline", "initrd", "load", "entry", "thumb", "priority", "budget",
+        "period", "on-crash", "on-reboot", "on-off",
+    ];
+    const LATER: &[&str] = &["watchdog", "disk", "net", "device-tree", "devices", "channels"];
+    check_name("VM", &name, problems);
+    let mut section = Section::new(format!("[vm.{}]", name.value), table, span, KEYS, LATER, problems);
+    if let Some(vcpus) = section.integer("vcpus", 1, 4)
+        && vcpus.value > 1
+    {
+        section.problem(
+            Problem::at(&vcpus.span, "more than one vCPU is not there yet", "not there yet").help("write vcpus = 1"),
+        );
+    }
+    if !section.has("ram") {
+        section.missing("ram", "write ram = \"128MiB\"");
+    }
+    let kernel = section.required_string("kernel", "write kernel = \"PATH\", or \"debian:armmp-lpae\"");
+    let ram = section.size("ram");
+    let consoles = [("pl011", ConsoleKind::Pl011), ("virtio", ConsoleKind::Virtio)];
+    Some(Vm {
+        console: section.choice("console", &consoles).map_or(ConsoleKind::Pl011, |chosen| chosen.value),
+        cmdline: section.string("cmdline"),
+        initrd: section.string("initrd"),
+        load: section.integer("load", 0, 0xffff_ffff),
+        entry: section.integer("entry", 0, 0xffff_ffff),
+        thumb: section.boolean("thumb").unwrap_or(false),
+        time: time(&mut section),
+        ends: Ends {
+            on_crash: action(&mut section, "on-crash", Action::Stop),
+            on_reboot: action(&mut section, "on-reboot", Action::Restart),
+            on_off: action(&mut section, "on-off", Action::Stop),
+        },
+        name,
+        kernel: kernel?,
+        ram: ram?,
+    })
+}
+
+/// A `[component.NAME]`.
+pub fn component<'a>(
+    name: At<String>,
+    table: &'a DeTable<'a>,
+    span: Span,
+    problems: &mut Vec<Problem>,
+) -> Option<Component> {
+    const KEYS: &[&str] = &["crate", "elf", "priority", "budget", "period", "stack", "on-crash", "console", "devices"];
+    check_name("component", &name, problems);
+    let title = format!("[component.{}]", name.value);
+    let mut section = Section::new(title.clone(), table, span, KEYS, &["watchdog", "threads"], problems);
+    let program = match (section.string("crate"), section.string("elf")) {
+        (Some(package), None) => Some(ProgramSource::Crate(package)),
+        (None, Some(elf)) => Some(ProgramSource::Elf(elf)),
+        (Some(package), Some(elf)) => {
+            section.problem(
+                Problem::at(&elf.span, format!("{title} has both `crate` and `elf`"), "the second")
+                    .also(&package.span, "the first")
+                    .help("keep one of them"),
+            );
+            None
+        }
+        (None, None) => {
+            if !section.has("crate") && !section.has("elf") {
+                section.missing("crate", "write crate = \"PACKAGE\", or elf = \"PATH\"");
+            }
+            None
+        }
+    };
+    Some(Component {
+        time: time(&mut section),
+        stack: section.size("stack"),
+        on_crash: action(&mut section, "on-crash", Action::Stop),
+        console: section.boolean("console").unwrap_or(true),
+        devices: section.strings("devices"),
+        name,
+        program: program?,
+    })
+}
+
+/// A `[channel.NAME]`.
+pub fn channel<'a>(
+    name: At<String>,
+    table: &'a DeTable<'a>,
+    span: Span,
+    problems: &mut Vec<Problem>,
+) -> Option<Channel> {
+    const KEYS: &[&str] = &["kind", "from", "to", "between", "bytes"];
+    check_name("channel", &name, problems);
+    let title = format!("[channel.{}]", name.value);
+    let mut section = Section::new(title.clone(), table, span.clone(), KEYS, &[], problems);
+    #[derive(Clone, Copy, PartialEq)]
+    enum Kind {
+        Call,
+        Signal,
+        Memory,
+    }
+    let kinds = [("call", Kind::Call), ("signal", Kind::Signal), ("memory", Kind::Memory)];
+    let kind = section.choice("kind", &kinds).map_or(Kind::Call, |chosen| chosen.value);
+    let bytes = section.size("bytes");
+    let mut from = section.strings("from");
+    let to = section.strings("to");
+    let between = section.strings("between");
+    if kind != Kind::Memory {
+        for (key, span) in [("bytes", bytes.as_ref().map(|at| &at.span)), ("between", between.first().map(|at| &at.span))] {
+            if let Some(span) = span {
+                section.problem(
+                    Problem::at(span, format!("`{key}` in {title} is only for kind = \"memory\""), "out of place")
+                        .help("write `from` and `to`"),
+                );
+            }
+        }
+    }
+    if kind == Kind::Memory && section.has("between") {
+        if section.has("from") || section.has("to") {
+            let message = format!("{title} has `between` beside `from` or `to`");
+            section.problem(
+                Problem::at(&span, message, "in this table")
+                    .help("`between` lets all of them write; `from` writes and `to` reads: keep one way"),
+            );
+        }
+        from = between;
+    } else {
+        for key in ["from", "to"] {
+            if !section.has(key) {
+                section.missing(key, &format!("write {key} = \"COMPONENT\""));
+            }
+        }
+    }
+    let kind = match kind {
+        Kind::Call => ChannelKind::Call,
+        Kind::Signal => ChannelKind::Signal,
+        Kind::Memory => {
+            if !section.has("bytes") {
+                section.missing("bytes", "write bytes = \"64KiB\"");
+            }
+            ChannelKind::Memory(bytes?)
+        }
+    };
+    Some(Channel { name, kind, from, to })
+}

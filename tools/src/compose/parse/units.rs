@@ -1,0 +1,64 @@
+//! Sizes and durations, as a manifest writes them.
+
+/// Bytes of a size such as `128MiB`, `16KiB`, `4096`.
+pub fn size(text: &str) -> Option<u64> {
+    let (number, unit) = split(text)?;
+    let shift = match unit {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    number.checked_mul(1 << shift)
+}
+
+/// Microseconds of a duration such as `10ms`, `500us`, `2s`.
+pub fn duration_us(text: &str) -> Option<u32> {
+    let (number, unit) = split(text)?;
+    let factor = match unit {
+        "us" => 1,
+        "ms" => 1000,
+        "s" => 1_000_000,
+        _ => return None,
+    };
+    number.checked_mul(factor)?.try_into().ok()
+}
+
+fn split(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
+    let number = text[..end].replace('_', "").parse().ok()?;
+    Some((number, text[end..].trim_start()))
+}
+
+/// A size for people: in the largest unit that divides it.
+pub fn show_size(bytes: u64) -> String {
+    match bytes {
+        _ if bytes == 0 => "0".to_owned(),
+        _ if bytes % (1 << 30) == 0 => format!("{}GiB", bytes >> 30),
+        _ if bytes % (1 << 20) == 0 => format!("{}MiB", bytes >> 20),
+        _ if bytes % (1 << 10) == 0 => format!("{}KiB", bytes >> 10),
+        _ => format!("{bytes}B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_durations_are_read_and_nonsense_is_not() {
+        assert_eq!(size("128MiB"), Some(128 << 20));
+        assert_eq!(size("16 KiB"), Some(16 << 10));
+        assert_eq!(size("4_096"), Some(4096));
+        for nonsense in ["", "MiB", "128MB", "12.5MiB", "-1", "99999999999999999999"] {
+            assert_eq!(size(nonsense), None, "{nonsense}");
+        }
+        assert_eq!(duration_us("10ms"), Some(10_000));
+        assert_eq!(duration_us("2s"), Some(2_000_000));
+        assert_eq!(duration_us("10"), None);
+        assert_eq!(duration_us("9999s"), None);
+        assert_eq!(show_size(size("1536KiB").unwrap()), "1536KiB");
+        assert_eq!(show_size(2 << 30), "2GiB");
+    }
+}

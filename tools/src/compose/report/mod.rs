@@ -1,0 +1,11 @@
+//! What a composed system is, for machines (`report.json`) and for people (`report.html`).
+//!
+//! Both show the same: compartments and their memory, every object, every mapping, every capability, every
+//! channel, interrupts, and ids on the wire.
+
+mod graph;
+mod html;
+mod json;
+
+pub use html::html;
+pub use json::json;

@@ -1,0 +1,240 @@
+//! Names to things: the board, programs, files, and who talks to whom.
+
+use super::manifest::{ChannelKind, Component, Manifest, OnFault, ProgramSource, Vm};
+use super::problem::{At, Problem, did_you_mean};
+use boards::{Board, Device};
+use std::path::{Path, PathBuf};
+
+/// A system whose every name means something.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Name of the system.
+    pub name: String,
+    /// Its board.
+    pub board: Board,
+    /// What the kernel does after a fault of its own.
+    pub on_fault: OnFault,
+    /// VMs.
+    pub vms: Vec<ResolvedVm>,
+    /// Components of the manifest; `console` and `log` are not among them.
+    pub components: Vec<ResolvedComponent>,
+    /// Channels.
+    pub channels: Vec<ResolvedChannel>,
+}
+
+/// A VM.
+#[derive(Clone, Debug)]
+pub struct ResolvedVm {
+    /// As written.
+    pub vm: Vm,
+    /// Its kernel.
+    pub kernel: FileSource,
+    /// Its initial file system.
+    pub initrd: Option<FileSource>,
+}
+
+/// Where a file for a guest comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileSource {
+    /// A file.
+    Path(PathBuf),
+    /// Something that the tool fetches, such as `debian:armmp-lpae`.
+    Known(String),
+    /// The tool's own initial file system, with a shell.
+    Shell,
+}
+
+/// A component.
+#[derive(Clone, Debug)]
+pub struct ResolvedComponent {
+    /// As written.
+    pub component: Component,
+    /// Where its program comes from.
+    pub program: ProgramName,
+    /// Its devices.
+    pub devices: Vec<At<Device>>,
+}
+
+/// A program that can be asked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProgramName {
+    /// The kernel, for the system's board.
+    Kernel,
+    /// `root`.
+    Root,
+    /// `console`.
+    Console,
+    /// `log`.
+    Log,
+    /// The VMM.
+    VmmServer,
+    /// A package of the workspace.
+    Package(String),
+    /// A folder that holds a package.
+    Folder(PathBuf),
+    /// An ELF.
+    Elf(PathBuf),
+}
+
+/// A channel between components, which are named by their place in [`Resolved::components`].
+#[derive(Clone, Debug)]
+pub struct ResolvedChannel {
+    /// Its name.
+    pub name: At<String>,
+    /// What it is.
+    pub kind: ChannelKind,
+    /// Clients, signallers or writers.
+    pub from: Vec<At<usize>>,
+    /// Server, signalled, or readers.
+    pub to: Vec<At<usize>>,
+}
+
+/// Prefixes of what the tool can fetch.
+const FETCHED: &[&str] = &["debian:"];
+
+/// Finds what the manifest's names mean. Paths are relative to `folder`.
+pub fn resolve(
+    manifest: Manifest,
+    folder: &Path,
+    default_name: &str,
+    board_override: Option<&str>,
+) -> (Option<Resolved>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let board = board(&manifest, board_override, &mut problems);
+    let names = Names::new(&manifest, &mut problems);
+    let channels = manifest.channels.iter().map(|channel| ResolvedChannel {
+        name: channel.name.clone(),
+        kind: channel.kind.clone(),
+        from: channel.from.iter().filter_map(|end| names.component(end, &mut problems)).collect(),
+        to: channel.to.iter().filter_map(|end| names.component(end, &mut problems)).collect(),
+    });
+    let channels = channels.collect();
+    let vms = manifest.vms.into_iter().map(|vm| ResolvedVm {
+        kernel: kernel(&vm.kernel, folder, &mut problems),
+        initrd: vm.initrd.as_ref().map(|initrd| match initrd.value.as_str() {
+            "shell" => FileSource::Shell,
+            path => FileSource::Path(existing(path, initrd, folder, "initrd", &mut problems)),
+        }),
+        vm,
+    });
+    let vms = vms.collect();
+    let components = manifest.components.into_iter().map(|component| ResolvedComponent {
+        program: program(&component.program, folder, &mut problems),
+        devices: match &board {
+            Some(board) => devices(&component, board, &mut problems),
+            None => Vec::new(),
+        },
+        component,
+    });
+    let components = components.collect();
+    let name = manifest.name.map_or(default_name.to_owned(), |name| name.value);
+    let resolved = board.map(|board| Resolved { name, board, on_fault: manifest.on_fault, vms, components, channels });
+    (resolved, problems)
+}
+
+fn board(manifest: &Manifest, board_override: Option<&str>, problems: &mut Vec<Problem>) -> Option<Board> {
+    let known = boards::all();
+    let help = |name: &str| did_you_mean(name, known.iter().map(String::as_str));
+    let (name, span) = match (board_override, &manifest.board) {
+        (Some(name), _) => (name, None),
+        (None, Some(name)) => (name.value.as_str(), Some(&name.span)),
+        (None, None) => ("qemu-virt", None),
+    };
+    if !known.iter().any(|board| board == name) {
+        let message = format!("there is no board `{name}`");
+        problems.push(match span {
+            Some(span) => Problem::at(span, message, "unknown board").help(help(name)),
+            None => Problem::new(message).help(help(name)),
+        });
+        return None;
+    }
+    boards::find(name).map_err(|error| problems.push(Problem::new(error.to_string()))).ok()
+}
+
+struct Names {
+    vms: Vec<String>,
+    components: Vec<String>,
+}
+
+impl Names {
+    fn new(manifest: &Manifest, problems: &mut Vec<Problem>) -> Self {
+        for component in &manifest.components {
+            if let Some(vm) = manifest.vms.iter().find(|vm| vm.name.value == component.name.value) {
+                let message = format!("`{}` is the name of a VM and of a component", vm.name.value);
+                problems.push(
+                    Problem::at(&component.name.span, message, "a component")
+                        .also(&vm.name.span, "a VM")
+                        .help("both speak on the console under their names: change one of them"),
+                );
+            }
+        }
+        Self {
+            vms: manifest.vms.iter().map(|vm| vm.name.value.clone()).collect(),
+            components: manifest.components.iter().map(|component| component.name.value.clone()).collect(),
+        }
+    }
+
+    fn component(&self, end: &At<String>, problems: &mut Vec<Problem>) -> Option<At<usize>> {
+        let found = self.components.iter().position(|name| *name == end.value);
+        if found.is_none() {
+            problems.push(if self.vms.contains(&end.value) {
+                Problem::at(&end.span, format!("`{}` is a VM, and channels of VMs are not there yet", end.value), "a VM")
+                    .help("a channel joins components")
+            } else {
+                Problem::at(&end.span, format!("there is no component `{}`", end.value), "unknown component")
+                    .help(did_you_mean(&end.value, self.components.iter().map(String::as_str)))
+            });
+        }
+        found.map(|found| At::new(found, end.span.clone()))
+    }
+}
+
+fn kernel(kernel: &At<String>, folder: &Path, problems: &mut Vec<Problem>) -> FileSource {
+    if FETCHED.iter().any(|prefix| kernel.value.starts_with(prefix)) {
+        return FileSource::Known(kernel.value.clone());
+    }
+    FileSource::Path(existing(&kernel.value, kernel, folder, "kernel", problems))
+}
+
+fn existing(path: &str, at: &At<String>, folder: &Path, what: &str, problems: &mut Vec<Problem>) -> PathBuf {
+    let full = folder.join(path);
+    if !full.is_file() {
+        problems.push(
+            Problem::at(&at.span, format!("{what}: there is no file `{path}`"), "no such file")
+                .help("paths are relative to the manifest's folder"),
+        );
+    }
+    full
+}
+
+fn program(source: &ProgramSource, folder: &Path, problems: &mut Vec<Problem>) -> ProgramName {
+    match source {
+        ProgramSource::Elf(at) => ProgramName::Elf(existing(&at.value, at, folder, "elf", problems)),
+        ProgramSource::Crate(at) if at.value.contains(['/', '.']) => {
+            let path = folder.join(&at.value);
+            if !path.join("Cargo.toml").is_file() {
+                let message = format!("crate: `{}` holds no Cargo.toml", at.value);
+                problems.push(
+                    Problem::at(&at.span, message, "no package here")
+                        .help("write the name of a package, or a folder relative to the manifest's"),
+                );
+            }
+            ProgramName::Folder(path)
+        }
+        ProgramSource::Crate(at) => ProgramName::Package(at.value.clone()),
+    }
+}
+
+fn devices(component: &Component, board: &Board, problems: &mut Vec<Problem>) -> Vec<At<Device>> {
+    let mut found = Vec::new();
+    for name in &component.devices {
+        match board.device.iter().find(|device| device.name == name.value) {
+            Some(device) => found.push(At::new(device.clone(), name.span.clone())),
+            None => problems.push(
+                Problem::at(&name.span, format!("the board `{}` has no device `{}`", board.name, name.value), "unknown device")
+                    .help(did_you_mean(&name.value, board.device.iter().map(|device| device.name.as_str()))),
+            ),
+        }
+    }
+    found
+}

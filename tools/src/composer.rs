@@ -1,0 +1,158 @@
+//! The one place where the running half of the tool meets the composing half: what the composer can't make is built
+//! and fetched here, and what it says is turned into an [`Image`] or a failure.
+
+use crate::compose::{self, Built, Inputs, ProgramName};
+use crate::failure::{EXIT_BAD_INPUT, Failure, Result};
+use crate::image::{Channel, Image, LogSource};
+use crate::{cross, guest_files, initramfs, workspace};
+use miette::Report;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+/// Where `build` describes the image for `run`.
+pub const DESCRIPTION: &str = "image.json";
+
+fn failure(reports: &[Report]) -> Failure {
+    let text = compose::render(reports, std::io::stderr().is_terminal());
+    let count = reports.len();
+    Failure::new(format!("{count} problem{}\n{}", if count == 1 { "" } else { "s" }, text.trim_end()))
+}
+
+/// Composes and builds a system, by default into a folder of its own below the target folder.
+pub fn build(manifest: &Path, board: Option<&str>, output: Option<&Path>) -> Result<Image> {
+    let checked = compose::check(manifest, board).map_err(|reports| failure(&reports))?;
+    let name = manifest.file_stem().unwrap_or_default();
+    let own = workspace::own().join("systems").join(name).join(checked.board());
+    let folder = std::path::absolute(output.unwrap_or(&own)).map_err(|error| Failure::path(&own, error))?;
+    let _lock = workspace::lock(&folder)?;
+    let said = |failure: Failure| failure.to_string();
+    // What a compiler says is not for the frame that a fault of the manifest gets.
+    let mut compiler = None;
+    let mut inputs = Inputs {
+        programs: &mut |board, names| programs(board, names).map_err(|failure| compiler.insert(failure).what.clone()),
+        fetch: &mut |name| guest_files::kernel(name).map_err(said),
+        shell: &mut || initramfs::build().map_err(said),
+    };
+    let built = compose::build(manifest, board, &folder, &mut inputs);
+    let built = built.map_err(|reports| compiler.unwrap_or_else(|| failure(&reports)))?;
+    let mut image = image(&built);
+    keep_programs(&mut image, &folder)?;
+    image.write(&folder.join(DESCRIPTION))?;
+    Ok(image)
+}
+
+/// Puts the programs beside the image: the next build will overwrite them where they are, and log frames can only be
+/// read with the very program that wrote them.
+fn keep_programs(image: &mut Image, folder: &Path) -> Result<()> {
+    for log in &mut image.logs {
+        let kept = folder.join("programs").join(format!("{}-{}.elf", log.id, log.name));
+        let bytes = std::fs::read(&log.elf).map_err(|error| Failure::path(&log.elf, error))?;
+        if !std::fs::read(&kept).is_ok_and(|old| old == bytes) {
+            workspace::write(&kept, &bytes)?;
+        }
+        log.elf = kept;
+    }
+    Ok(())
+}
+
+fn image(built: &Built) -> Image {
+    let consoles = built.speakers.iter().filter(|speaker| speaker.console);
+    let channel = |speaker: &compose::Speaker| Channel { id: speaker.id, name: speaker.name.clone(), vm: speaker.vm };
+    let log = |speaker: &compose::Speaker| LogSource {
+        id: speaker.id,
+        name: speaker.name.clone(),
+        elf: speaker.elf.clone(),
+    };
+    Image {
+        elf: built.elf.clone(),
+        board: built.board.clone(),
+        channels: consoles.map(channel).collect(),
+        logs: built.speakers.iter().map(log).collect(),
+    }
+}
+
+/// The package of a program of the workspace's.
+fn package(name: &ProgramName) -> Option<&str> {
+    match name {
+        ProgramName::Kernel => Some(cross::KERNEL),
+        ProgramName::Root => Some("root"),
+        ProgramName::Console => Some("console"),
+        ProgramName::Log => Some("log"),
+        ProgramName::VmmServer => Some("vmm-server"),
+        ProgramName::Package(package) => Some(package),
+        ProgramName::Folder(_) | ProgramName::Elf(_) => None,
+    }
+}
+
+fn programs(board: &str, names: &[ProgramName]) -> Result<BTreeMap<ProgramName, PathBuf>> {
+    let packages: Vec<&str> = names.iter().filter_map(package).collect();
+    let built = cross::build(board, &packages)?;
+    let mut found = BTreeMap::new();
+    for name in names {
+        let path = match name {
+            ProgramName::Folder(folder) => cross::build_folder(board, folder)?,
+            ProgramName::Elf(path) => path.clone(),
+            other => built.elf(package(other).unwrap_or_default())?.clone(),
+        };
+        found.insert(name.clone(), path);
+    }
+    Ok(found)
+}
+
+/// What `check --json` prints.
+#[derive(Debug, Serialize)]
+struct Answer {
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<String>,
+    errors: Vec<Fault>,
+}
+
+#[derive(Debug, Serialize)]
+struct Fault {
+    message: String,
+    file: String,
+    /// Counted from 1; `None` for a fault of the whole system.
+    line: Option<usize>,
+    column: Option<usize>,
+    help: Option<String>,
+}
+
+impl Fault {
+    fn new(manifest: &Path, report: &Report) -> Self {
+        let label = report.labels().and_then(|mut labels| labels.next());
+        let place = label.zip(report.source_code()).and_then(|(label, source)| {
+            let read = source.read_span(label.inner(), 0, 0).ok()?;
+            Some((read.line() + 1, read.column() + 1))
+        });
+        Self {
+            message: report.to_string(),
+            file: manifest.display().to_string(),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
+            help: report.help().map(|help| help.to_string()),
+        }
+    }
+}
+
+/// Checks a manifest, builds nothing, and returns the exit code.
+pub fn check(manifest: &Path, json: bool) -> Result<u8> {
+    let checked = compose::check(manifest, None);
+    if !json {
+        let checked = checked.map_err(|reports| failure(&reports))?;
+        println!("{}: no problem", checked.summary());
+        return Ok(0);
+    }
+    let answer = match &checked {
+        Ok(checked) => Answer { ok: true, summary: Some(checked.summary()), errors: Vec::new() },
+        Err(reports) => {
+            let errors = reports.iter().map(|report| Fault::new(manifest, report)).collect();
+            Answer { ok: false, summary: None, errors }
+        }
+    };
+    let text = serde_json::to_string_pretty(&answer).map_err(|error| Failure::new(error.to_string()))?;
+    println!("{text}");
+    Ok(if answer.ok { 0 } else { EXIT_BAD_INPUT })
+}

@@ -1,0 +1,159 @@
+//! Building what runs on a board: one child cargo for the kernel and all components of a system.
+
+use crate::failure::{Failure, Result};
+use crate::process::{self, Stream};
+use crate::toolchain::{self, Toolchain};
+use crate::workspace;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(1800);
+/// Tells the kernel's build script the board.
+pub const BOARD_VARIABLE: &str = "BULKHEAD_BOARD";
+/// What every system needs.
+pub const KERNEL: &str = "kernel-image";
+
+/// The packages of a system with a VM.
+pub const SYSTEM_PACKAGES: [&str; 5] = [KERNEL, "root", "console", "log", "vmm-server"];
+
+/// The programs that were built, by package.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Built {
+    elves: BTreeMap<String, PathBuf>,
+}
+
+impl Built {
+    /// The program of a package.
+    pub fn elf(&self, package: &str) -> Result<&PathBuf> {
+        self.elves.get(package).ok_or_else(|| {
+            Failure::new(format!("the package `{package}` has no program of its own"))
+                .mend("give it a src/main.rs, or name another package")
+        })
+    }
+}
+
+/// A line of cargo's on standard output, as far as it matters here.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+    package_id: Option<String>,
+}
+
+/// The package's name in cargo's id: behind `#`, unless the folder has that name, too.
+fn package(id: &str) -> Option<&str> {
+    let (url, rest) = id.rsplit_once('#')?;
+    match rest.split_once('@') {
+        Some((name, _)) => Some(name),
+        None => url.rsplit('/').next(),
+    }
+}
+
+/// A line of progress: on a terminal it moves, elsewhere it is silent.
+pub fn spinner(what: &str) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {wide_msg}") {
+        spinner.set_style(style);
+    }
+    spinner.set_prefix(what.to_owned());
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
+
+/// The kernel's and the packages' programs for a board. Each board has a target folder of its own, so that
+/// switching between boards rebuilds nothing. A package has one binary, of any name.
+pub fn build(board: &str, packages: &[&str]) -> Result<Built> {
+    let toolchain = toolchain::find()?;
+    let mut cargo = command(&toolchain, board);
+    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
+    run(cargo, &format!("building for {board}"))
+}
+
+/// The program of a package that lies in a folder, wherever that is.
+pub fn build_folder(board: &str, folder: &Path) -> Result<PathBuf> {
+    let manifest = folder.join("Cargo.toml");
+    if !manifest.is_file() {
+        return Err(Failure::new(format!("{}: there is no package here", folder.display()))
+            .mend("name a folder with a Cargo.toml"));
+    }
+    let toolchain = toolchain::find()?;
+    let mut cargo = command(&toolchain, board);
+    cargo.arg("--manifest-path").arg(&manifest);
+    let built = run(cargo, &format!("building {} for {board}", folder.display()))?;
+    built.elves.into_values().next().ok_or_else(|| {
+        Failure::new(format!("{}: the package has no program of its own", folder.display())).mend("give it a src/main.rs")
+    })
+}
+
+fn command(toolchain: &Toolchain, board: &str) -> Command {
+    let mut cargo = toolchain.cargo("build");
+    cargo.args(["--release", "--bins", "--message-format", "json-render-diagnostics"]);
+    cargo.arg("--target-dir").arg(workspace::target().join("arm").join(board));
+    cargo.env(BOARD_VARIABLE, board).env("CARGO_TERM_COLOR", "never");
+    // Unset, every log line but errors would vanish at compile time.
+    if std::env::var_os("DEFMT_LOG").is_none() {
+        cargo.env("DEFMT_LOG", "info");
+    }
+    cargo
+}
+
+fn run(mut cargo: Command, what: &str) -> Result<Built> {
+    let spinner = spinner(what);
+    let (mut built, mut told) = (Built::default(), String::new());
+    let status = process::each_line(&mut cargo, LIMIT, |stream, line| match stream {
+        Stream::Err => {
+            spinner.set_message(line.trim().to_owned());
+            told.push_str(&line);
+            told.push('\n');
+        }
+        Stream::Out => {
+            let message: Option<Message> = serde_json::from_str(&line).ok();
+            if let Some(Message { executable: Some(path), package_id: Some(id) }) = message
+                && let Some(name) = package(&id)
+            {
+                built.elves.insert(name.to_owned(), path);
+            }
+        }
+    })?;
+    spinner.finish_and_clear();
+    if status.success() {
+        return Ok(built);
+    }
+    Err(Failure::new(format!("{what} failed\n{}", complaints(&told))).mend("see to what the compiler says above"))
+}
+
+/// What cargo said without its progress.
+fn complaints(told: &str) -> String {
+    let progress = ["Compiling ", "Finished ", "Downloaded ", "Downloading ", "Updating ", "Blocking ", "Locking "];
+    let kept = told.lines().filter(|line| !progress.iter().any(|word| line.trim_start().starts_with(word)));
+    kept.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_without_a_program_is_told() {
+        let failure = Built::default().elf("ghost").unwrap_err();
+        assert!(failure.what.contains("`ghost`") && failure.mend.is_some());
+    }
+
+    #[test]
+    fn only_complaints_are_kept() {
+        assert_eq!(complaints("   Compiling a v1\nerror: no\n  --> here\n   Finished x"), "error: no\n  --> here");
+    }
+
+    #[test]
+    fn programs_are_found_in_what_cargo_prints() {
+        let line = r#"{"reason":"compiler-artifact","package_id":"path+file:///w/kernel/image#kernel-image@0.1.0",
+            "target":{"kind":["bin"],"name":"kernel"},"executable":"/x/kernel"}"#;
+        let message: Message = serde_json::from_str(line).unwrap();
+        assert_eq!(package(&message.package_id.unwrap()), Some("kernel-image"));
+        assert_eq!(message.executable.unwrap(), PathBuf::from("/x/kernel"));
+        assert_eq!(package("path+file:///w/components/root#0.1.0"), Some("root"));
+    }
+}

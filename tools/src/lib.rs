@@ -1,0 +1,26 @@
+//! The `cargo bulkhead` command, as a library: each module is one thing that the tool can do.
+#![forbid(unsafe_code)]
+
+pub mod apt_root;
+pub mod bench_command;
+pub mod bench_table;
+pub mod cli;
+pub mod compose;
+pub mod composer;
+pub mod cross;
+pub mod decode;
+pub mod epitaph;
+pub mod failure;
+pub mod guest_files;
+pub mod image;
+pub mod initramfs;
+pub mod interrupt;
+pub mod packages;
+pub mod process;
+pub mod qemu;
+pub mod run;
+pub mod symbols;
+pub mod test_command;
+pub mod toolchain;
+pub mod wire;
+pub mod workspace;

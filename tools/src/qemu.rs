@@ -1,0 +1,184 @@
+//! A board in QEMU: its command line, its life, and its end.
+
+use crate::failure::{EXIT_CRASHED, Failure, Result};
+use crate::interrupt::Group;
+use crate::packages::{self, Need};
+use crate::process::{self, Kept};
+use boards::Board;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = "qemu-system-arm";
+/// Names another QEMU to use.
+pub const PROGRAM_VARIABLE: &str = "BULKHEAD_QEMU";
+/// QEMU traces this when the machine switches itself off; it does not when it resets.
+const POWER_OFF_TRACE: &str = "qemu_system_shutdown_request";
+const COMPLAINT_BYTES_MAX: usize = 16 << 10;
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// How to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// One instruction is one nanosecond, and two runs are the same to the byte.
+    pub deterministic: bool,
+    /// A plugin of QEMU's, with its arguments.
+    pub plugin: Option<String>,
+    /// Further words for QEMU.
+    pub extra: Vec<String>,
+}
+
+/// Why QEMU has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The machine has switched itself off.
+    PoweredOff,
+    /// The machine has reset itself (QEMU is told to end then).
+    Reset,
+}
+
+/// QEMU's words for a board and an image.
+pub fn arguments(board: &Board, elf: &Path, options: &Options) -> Result<Vec<String>> {
+    let qemu = board.qemu.as_ref().ok_or_else(|| {
+        Failure::new(format!("the board `{}` is not one that QEMU has", board.name))
+            .mend("choose another one with --board, or build the image and boot it on the real board")
+    })?;
+    let mut machine = qemu.machine.clone();
+    if options.deterministic && !qemu.deterministic.is_empty() {
+        machine = format!("{machine},{}", qemu.deterministic);
+    }
+    let mut words: Vec<String> = vec!["-M".into(), machine, "-cpu".into(), qemu.cpu.clone()];
+    words.extend(["-smp".into(), board.cores.to_string(), "-m".into(), qemu.memory_mib.to_string()]);
+    // The wire is on standard input and output. No interrupt key of QEMU's own: all bytes belong to the guests.
+    words.extend(["-display", "none", "-monitor", "none", "-nic", "none"].map(String::from));
+    words.extend(["-chardev", "stdio,id=wire,signal=off", "-serial", "chardev:wire"].map(String::from));
+    words.extend(["-no-reboot", "-trace", POWER_OFF_TRACE].map(String::from));
+    if options.deterministic {
+        let fixed = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2024-01-01,clock=vm"];
+        words.extend(fixed.map(String::from));
+    }
+    if let Some(plugin) = &options.plugin {
+        words.extend(["-plugin".into(), plugin.clone()]);
+    }
+    words.extend(options.extra.iter().cloned());
+    words.extend(["-kernel".into(), elf.display().to_string()]);
+    Ok(words)
+}
+
+/// A running QEMU. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Qemu {
+    child: Kept,
+    group: Option<Group>,
+    complaints: Arc<Mutex<String>>,
+}
+
+fn program() -> Result<PathBuf> {
+    if let Some(chosen) = std::env::var_os(PROGRAM_VARIABLE) {
+        return Ok(chosen.into());
+    }
+    if !process::on_path(PROGRAM) {
+        packages::install(Need::Qemu)?;
+    }
+    Ok(PROGRAM.into())
+}
+
+fn keep_complaints(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let complaints = Arc::new(Mutex::new(String::new()));
+    let kept = Arc::clone(&complaints);
+    std::thread::spawn(move || {
+        let mut bytes = [0; 1024];
+        while let Ok(count @ 1..) = pipe.read(&mut bytes) {
+            let Ok(mut kept) = kept.lock() else { return };
+            if kept.len() < COMPLAINT_BYTES_MAX {
+                kept.push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        }
+    });
+    complaints
+}
+
+impl Qemu {
+    /// Starts a board with an image; its wire is the two pipes.
+    pub fn start(board: &Board, elf: &Path, options: &Options) -> Result<(Self, ChildStdin, ChildStdout)> {
+        let words = arguments(board, elf, options)?;
+        let program = program()?;
+        // Should this tool be killed, its QEMU goes with it.
+        let mut command = if process::on_path("setpriv") {
+            let mut command = Command::new("setpriv");
+            command.args(["--pdeathsig", "KILL", "--"]).arg(&program);
+            command
+        } else {
+            Command::new(&program)
+        };
+        // A group of its own: the terminal's interrupt is this tool's to handle.
+        command.args(words).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = Kept(process::spawn(&mut command)?);
+        let pipes = |child: &mut Child| Some((child.stdin.take()?, child.stdout.take()?, child.stderr.take()?));
+        let (input, output, errors) =
+            pipes(&mut child.0).ok_or_else(|| Failure::new("QEMU was started without its pipes"))?;
+        let group = Group::of(&child.0);
+        Ok((Self { child, group, complaints: keep_complaints(errors) }, input, output))
+    }
+
+    /// What QEMU has said on standard error, without the traces that were asked for.
+    fn complaints(&self) -> String {
+        let kept = self.complaints.lock().map(|kept| kept.clone()).unwrap_or_default();
+        kept.lines().filter(|line| !line.contains(POWER_OFF_TRACE)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Waits for the end, once the wire is silent for good.
+    pub fn end(mut self) -> Result<End> {
+        let deadline = Instant::now() + END_LIMIT;
+        let status = loop {
+            match self.child.0.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+                Ok(None) => return Err(Failure::new("QEMU closed its wire but does not end").exit(EXIT_CRASHED)),
+                Err(error) => return Err(Failure::new(format!("QEMU is lost: {error}")).exit(EXIT_CRASHED)),
+            }
+        };
+        self.group.take().map(Group::forget).unwrap_or_default();
+        // Its last words may still be on their way through the pipe.
+        std::thread::sleep(Duration::from_millis(20));
+        if !status.success() {
+            let what = format!("QEMU died ({status})\n{}", self.complaints());
+            let exit = if status.code().is_some() { Failure::new("").exit } else { EXIT_CRASHED };
+            return Err(Failure::new(what.trim_end()).exit(exit));
+        }
+        let traced = self.complaints.lock().is_ok_and(|kept| kept.contains(POWER_OFF_TRACE));
+        Ok(if traced { End::PoweredOff } else { End::Reset })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(options: &Options) -> String {
+        let board = boards::find("qemu-virt").unwrap();
+        arguments(&board, Path::new("x.elf"), options).unwrap().join(" ")
+    }
+
+    #[test]
+    fn a_board_becomes_a_command_line() {
+        let plain = words(&Options::default());
+        assert!(plain.starts_with("-M virt,virtualization=on,gic-version=2,highmem=off -cpu cortex-a15 -smp 1 -m 1024"));
+        assert!(plain.contains("-nic none") && plain.ends_with("-kernel x.elf") && !plain.contains("-icount"));
+        let fixed = words(&Options { deterministic: true, plugin: Some("p.so".into()), ..Options::default() });
+        assert!(fixed.contains("-icount shift=0,sleep=off -seed 1 -rtc base=2024-01-01,clock=vm"), "{fixed}");
+        assert!(fixed.contains("highmem=off,dtb-randomness=off") && fixed.contains("-plugin p.so"), "{fixed}");
+    }
+
+    #[test]
+    fn a_board_that_qemu_lacks_is_told() {
+        let mut board = boards::find("qemu-virt").unwrap();
+        board.qemu = None;
+        let failure = arguments(&board, Path::new("x"), &Options::default()).unwrap_err();
+        assert!(failure.what.contains("`qemu-virt`") && failure.mend.is_some());
+    }
+}

@@ -1,0 +1,224 @@
+//! `cargo bulkhead run` as its users meet it: exit codes, prefixed lines, input at the prompt, a terminal left as it
+//! was. A script stands in for QEMU, so that every ending can be had at will.
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A system whose machine is a shell script. Console 1 is a component's, console 2 a guest's.
+struct Fake {
+    folder: PathBuf,
+}
+
+const DESCRIPTION: &str = r#"{ "elf": "x.elf", "board": "qemu-virt", "logs": [],
+    "channels": [{ "id": 1, "name": "echo", "vm": false }, { "id": 2, "name": "linux", "vm": true }] }"#;
+
+impl Fake {
+    fn new(name: &str, script: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("bulkhead-run-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("image.json"), DESCRIPTION).unwrap();
+        let program = folder.join("machine");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+        Self { folder }
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
+        command.env("BULKHEAD_QEMU", self.folder.join("machine"));
+        command.arg("run").arg(self.folder.join("image.json")).args(words);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const POWER_OFF: &str = "echo qemu_system_shutdown_request reason=6 >&2";
+
+#[test]
+fn a_system_that_powers_off_ends_with_0_and_its_lines_have_their_source() {
+    let fake = Fake::new("off", &format!("printf 'boot\\n\\0\\002hello\\r\\n\\0\\0\\001beside\\n\\0'; {POWER_OFF}"));
+    let output = fake.run(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(out(&output), "[kernel] boot\n[linux] hello\n[echo] beside\n");
+    assert!(err(&output).contains("powered off"));
+}
+
+#[test]
+fn a_reset_is_told_apart() {
+    let output = Fake::new("reset", "true").run(&[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(err(&output).contains("reset") && err(&output).contains("never said a word"), "{}", err(&output));
+}
+
+#[test]
+fn until_ends_with_0_even_within_a_line() {
+    let fake = Fake::new("until", "printf '\\0\\002~ # \\0'; exec sleep 60");
+    let output = fake.run(&["--until", r"^\[linux\] ~ # $", "--timeout", "30"]);
+    assert_eq!((output.status.code(), out(&output).as_str()), (Some(0), "[linux] ~ # \n"));
+}
+
+#[test]
+fn the_timeout_is_124_and_takes_the_machine_with_it() {
+    let fake = Fake::new("timeout", "echo $$ > \"$(dirname $0)/pid\"; exec sleep 60");
+    let output = fake.run(&["--until", "never", "--timeout", "0.7"]);
+    assert_eq!(output.status.code(), Some(124));
+    assert!(err(&output).contains("`never`"), "{}", err(&output));
+    assert_gone(&fake);
+}
+
+fn assert_gone(fake: &Fake) {
+    let pid = fs::read_to_string(fake.folder.join("pid")).unwrap();
+    assert!(!PathBuf::from("/proc").join(pid.trim()).exists(), "the machine runs on");
+}
+
+#[test]
+fn a_crash_of_the_kernel_is_1_and_its_last_words_are_shown() {
+    let words = "\\0\\002half\\0\\0\\n!bulkhead epitaph: kernel fault\\n!bulkhead epitaph: end\\n";
+    let output = Fake::new("crash", &format!("printf '{words}'; exec sleep 60")).run(&["--timeout", "30"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(out(&output).contains("[kernel] !bulkhead epitaph: kernel fault"), "{}", out(&output));
+    assert!(err(&output).contains("kernel is dead"));
+}
+
+#[test]
+fn a_machine_that_cannot_run_is_told_with_its_own_words() {
+    let output = Fake::new("dead", "echo no such cpu >&2; exit 1").run(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("no such cpu"), "{}", err(&output));
+    let killed = Fake::new("killed", "kill -SEGV $$").run(&[]);
+    assert_eq!(killed.status.code(), Some(1));
+    let missing = Fake::new("missing", "true");
+    let output = missing.command(&[]).env("BULKHEAD_QEMU", "/no/such/machine").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("/no/such/machine"), "{}", err(&output));
+}
+
+#[test]
+fn input_goes_line_by_line_when_the_prompt_is_there() {
+    // Each line arrives only after a prompt: what was read by then is told with it. The first has its channel before it.
+    let script = "printf '\\0\\001# \\0'; printf '\\0\\002# \\0'; a=$(head -c 6 | tail -c 4 | tr '\\r' .)\n\
+                  printf '\\0\\002got %s\\n# \\0' \"$a\"; b=$(head -c 4 | tr '\\r' .)\n\
+                  printf '\\0\\002got %s\\n\\0' \"$b\"";
+    let fake = Fake::new("input", script);
+    let mut child = fake.command(&["--timeout", "30"]).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"one\ntwo\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(out(&output), "[linux] # got one.\n[linux] # got two.\n[echo] # \n", "{}", err(&output));
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn bad_words_are_2_and_told_before_anything_is_built() {
+    let fake = Fake::new("bad", "exit 1");
+    for words in [&["--until", "("][..], &["--timeout", "soon"], &["--no-such-thing"], &["--prompt", "["]] {
+        let output = fake.run(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(!err(&output).is_empty() && out(&output).is_empty(), "{words:?}");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_bulkhead")).args(["run", "no-such.toml"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("no-such.toml"), "{}", err(&output));
+    let manifest = fake.folder.join("bad.toml");
+    fs::write(&manifest, "[system]\nversion = 1\nboard = \"qemu-virt\"\n[vm.linux]\nkernl = \"x\"\n").unwrap();
+    let check = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
+        command.arg("check").arg(&manifest).args(words).output().unwrap()
+    };
+    let (people, machines) = (check(&[]), check(&["--json"]));
+    assert_eq!((people.status.code(), machines.status.code()), (Some(2), Some(2)));
+    assert!(err(&people).contains("kernl"), "{}", err(&people));
+    let answer: serde_json::Value = serde_json::from_slice(&machines.stdout).unwrap();
+    assert_eq!(answer["ok"], false);
+    assert!(answer["errors"].as_array().unwrap().iter().any(|error| error["line"] == 5), "{answer}");
+    let output = Command::new(env!("CARGO_BIN_EXE_bulkhead")).arg("--help").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(out(&output).contains("bench"));
+}
+
+#[test]
+fn an_interrupt_ends_the_machine_too() {
+    let fake = Fake::new("interrupt", "echo $$ > \"$(dirname $0)/pid\"; echo up; exec sleep 60");
+    let mut child = fake.command(&[]).spawn().unwrap();
+    let mut first = [0; 1];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(ended(&mut child).code(), Some(130));
+    assert_gone(&fake);
+}
+
+fn ended(child: &mut Child) -> std::process::ExitStatus {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    panic!("it does not end");
+}
+
+/// Reads from a terminal until that text has come.
+fn wait_for(terminal: &mut File, text: &str) -> String {
+    let mut seen = Vec::new();
+    let mut bytes = [0; 1024];
+    while !String::from_utf8_lossy(&seen).contains(text) {
+        let count = terminal.read(&mut bytes).unwrap_or(0);
+        assert!(count > 0, "the terminal closed before {text:?}: {}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&bytes[..count]);
+    }
+    String::from_utf8_lossy(&seen).into_owned()
+}
+
+#[test]
+fn on_a_terminal_keys_reach_the_guest_and_the_terminal_is_left_as_it_was() {
+    let script = "printf '\\0\\002~ # \\0'; a=$(head -c 4 | tail -c 2)\n\
+                  printf '\\0\\002got %s\\r\\n\\0\\0\\001beside\\n\\0' \"$a\"; exec sleep 60";
+    let fake = Fake::new("terminal", script);
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let slave = || File::options().read(true).write(true).open(&name).unwrap();
+    let kept = slave();
+    let before = tcgetattr(&kept).unwrap();
+    let mut child = fake.command(&[]).stdin(slave()).stdout(slave()).spawn().unwrap();
+    let mut terminal = File::from(master);
+    let start = wait_for(&mut terminal, "~ # ");
+    assert!(start.contains("Ctrl-A x") && start.contains("2:linux*"), "{start}");
+    assert!(!tcgetattr(&kept).unwrap().local_modes.contains(LocalModes::ICANON), "it is not raw");
+    terminal.write_all(b"ls").unwrap();
+    let text = wait_for(&mut terminal, "[echo] beside");
+    assert!(text.contains("got ls\r\n"), "{text}");
+    terminal.write_all(b"\x01n").unwrap();
+    wait_for(&mut terminal, "console of echo");
+    terminal.write_all(b"\x01x").unwrap();
+    assert_eq!(ended(&mut child).code(), Some(0));
+    let after = tcgetattr(&kept).unwrap();
+    assert_eq!((before.local_modes, before.output_modes), (after.local_modes, after.output_modes));
+}

@@ -1,0 +1,207 @@
+//! The device's side of a split virtqueue (virtio 1.2, section 2.7).
+//!
+//! The guest can write the rings at any time, so each index and each descriptor is copied once and checked in
+//! the copy. An index that makes no sense is a [`Misuse`]; it never becomes an access outside of the guest's memory.
+
+use super::chain::{Buffer, Chain};
+use super::memory::{Fault, GuestMemory, Misuse};
+use core::sync::atomic::{Ordering, fence};
+
+/// The longest queue, in descriptors.
+pub const QUEUE_SIZE_MAX: u16 = 128;
+
+/// Descriptor flags (2.7.5).
+const NEXT: u16 = 1;
+const WRITE: u16 = 2;
+const INDIRECT: u16 = 4;
+/// Flag of the available ring: no interrupts, please (2.7.6).
+const NO_INTERRUPT: u16 = 1;
+/// Flag of the used ring: no notifications, please (2.7.8).
+const NO_NOTIFY: u16 = 1;
+
+/// One queue.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    number: u16,
+    pub(super) size: u16,
+    pub(super) descriptors: u64,
+    pub(super) driver: u64,
+    pub(super) device: u64,
+    ready: bool,
+    event_idx: bool,
+    next_available: u16,
+    next_used: u16,
+    /// The used index when interrupts were last considered.
+    signalled: u16,
+    /// What the driver was last told about notifications.
+    listening: bool,
+}
+
+impl Queue {
+    /// A queue that is not ready, of the greatest size.
+    pub const fn new(number: u16) -> Self {
+        Self {
+            number,
+            size: QUEUE_SIZE_MAX,
+            descriptors: 0,
+            driver: 0,
+            device: 0,
+            ready: false,
+            event_idx: false,
+            next_available: 0,
+            next_used: 0,
+            signalled: 0,
+            listening: true,
+        }
+    }
+
+    /// Whether the driver has set it up.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// The driver made it ready. `event_idx`: VIRTIO_F_EVENT_IDX was negotiated.
+    pub(super) fn start(&mut self, event_idx: bool) -> Result<(), Misuse> {
+        let size = u64::from(self.size);
+        let fits = |base: u64, align: u64, bytes: u64| base.is_multiple_of(align) && base.checked_add(bytes).is_some();
+        if !self.size.is_power_of_two()
+            || self.size > QUEUE_SIZE_MAX
+            || !fits(self.descriptors, 16, 16 * size)
+            || !fits(self.driver, 2, 6 + 2 * size)
+            || !fits(self.device, 4, 6 + 8 * size)
+        {
+            return Err(self.misuse(Fault::Setup));
+        }
+        *self = Self {
+            ready: true,
+            event_idx,
+            size: self.size,
+            descriptors: self.descriptors,
+            driver: self.driver,
+            device: self.device,
+            ..Self::new(self.number)
+        };
+        Ok(())
+    }
+
+    /// The driver takes it back.
+    pub(super) fn stop(&mut self) {
+        self.ready = false;
+    }
+
+    /// The blame for something found in this queue.
+    pub fn misuse(&self, fault: Fault) -> Misuse {
+        Misuse { queue: self.number, fault }
+    }
+
+    /// The next chain that the driver has made available; `None` if there is none or the queue is not ready.
+    pub fn pop<M: GuestMemory>(&mut self, memory: &M) -> Result<Option<Chain>, Misuse> {
+        if !self.ready || !self.has_available(memory)? {
+            return Ok(None);
+        }
+        // The ring is read after the index that says that it is filled.
+        fence(Ordering::SeqCst);
+        let slot = u64::from(self.next_available & (self.size - 1));
+        let head = self.read16(memory, self.driver + 4 + 2 * slot)?;
+        let chain = self.follow(head, memory).map_err(|fault| self.misuse(fault))?;
+        self.next_available = self.next_available.wrapping_add(1);
+        Ok(Some(chain))
+    }
+
+    /// Gives a chain back, of which the device has written the first `written` bytes of the writable part. A queue that
+    /// is no longer ready takes nothing.
+    pub fn push<M: GuestMemory>(&mut self, head: u16, written: u32, memory: &mut M) -> Result<(), Misuse> {
+        if !self.ready {
+            return Ok(());
+        }
+        let slot = u64::from(self.next_used & (self.size - 1));
+        let mut element = [0; 8];
+        let (id, len) = element.split_at_mut(4);
+        id.copy_from_slice(&u32::from(head).to_le_bytes());
+        len.copy_from_slice(&written.to_le_bytes());
+        let ipa = self.device + 4 + 8 * slot;
+        memory.write(ipa, &element).map_err(|_| self.misuse(Fault::Memory(ipa)))?;
+        self.next_used = self.next_used.wrapping_add(1);
+        // The index is written after what it points to.
+        fence(Ordering::SeqCst);
+        self.write16(memory, self.device + 2, self.next_used)
+    }
+
+    /// Whether the driver is to be interrupted for what was pushed since this was last asked.
+    pub(super) fn interrupt_due<M: GuestMemory>(&mut self, memory: &M) -> Result<bool, Misuse> {
+        if !self.ready || self.signalled == self.next_used {
+            return Ok(false);
+        }
+        let old = core::mem::replace(&mut self.signalled, self.next_used);
+        // The driver's wish is read after the index is written, as it writes its wish and then reads the index.
+        fence(Ordering::SeqCst);
+        if !self.event_idx {
+            return Ok(self.read16(memory, self.driver)? & NO_INTERRUPT == 0);
+        }
+        let event = self.read16(memory, self.driver + 4 + 2 * u64::from(self.size))?;
+        // 2.7.10: the event lies in (old, new].
+        Ok(self.next_used.wrapping_sub(event).wrapping_sub(1) < self.next_used.wrapping_sub(old))
+    }
+
+    /// Tells the driver whether it shall notify when it makes a chain available. True if one is there already, so that
+    /// none is missed. A driver that was never told notifies.
+    pub fn listen<M: GuestMemory>(&mut self, listen: bool, memory: &mut M) -> Result<bool, Misuse> {
+        if !self.ready {
+            return Ok(false);
+        }
+        if self.event_idx {
+            // An event that lies far ahead asks for nothing until the index gets there. (One that lies behind would do by
+            // the book, but there are drivers that only compare.)
+            let event = self.next_available.wrapping_add(if listen { 0 } else { 0x7fff });
+            self.write16(memory, self.device + 4 + 8 * u64::from(self.size), event)?;
+        } else if listen != self.listening {
+            self.write16(memory, self.device, if listen { 0 } else { NO_NOTIFY })?;
+        }
+        self.listening = listen;
+        fence(Ordering::SeqCst);
+        self.has_available(memory)
+    }
+
+    fn has_available<M: GuestMemory>(&self, memory: &M) -> Result<bool, Misuse> {
+        let index = self.read16(memory, self.driver + 2)?;
+        match index.wrapping_sub(self.next_available) {
+            0 => Ok(false),
+            ahead if ahead <= self.size => Ok(true),
+            _ => Err(self.misuse(Fault::AvailableIndex)),
+        }
+    }
+
+    fn follow<M: GuestMemory>(&self, head: u16, memory: &M) -> Result<Chain, Fault> {
+        let mut chain = Chain::new(head);
+        let mut index = head;
+        for _ in 0..self.size {
+            if index >= self.size {
+                return Err(Fault::DescriptorIndex(index));
+            }
+            let ipa = self.descriptors + 16 * u64::from(index);
+            let mut raw = [0; 16];
+            memory.read(ipa, &mut raw).map_err(|_| Fault::Memory(ipa))?;
+            let raw = u128::from_le_bytes(raw);
+            let (flags, next) = ((raw >> 96) as u16, (raw >> 112) as u16);
+            if flags & INDIRECT != 0 {
+                return Err(Fault::Indirect);
+            }
+            chain.append(Buffer { ipa: raw as u64, len: (raw >> 64) as u32, writable: flags & WRITE != 0 })?;
+            if flags & NEXT == 0 {
+                return Ok(chain);
+            }
+            index = next;
+        }
+        Err(Fault::Loop)
+    }
+
+    fn read16<M: GuestMemory>(&self, memory: &M, ipa: u64) -> Result<u16, Misuse> {
+        let mut bytes = [0; 2];
+        memory.read(ipa, &mut bytes).map_err(|_| self.misuse(Fault::Memory(ipa)))?;
+        Ok(u16::from_le_bytes(bytes))
+    }
+
+    fn write16<M: GuestMemory>(&self, memory: &mut M, ipa: u64, value: u16) -> Result<(), Misuse> {
+        memory.write(ipa, &value.to_le_bytes()).map_err(|_| self.misuse(Fault::Memory(ipa)))
+    }
+}

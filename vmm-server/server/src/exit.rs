@@ -1,0 +1,181 @@
+//! What becomes of an exit. The loads and stores of devices are the hot path: no system call but those that the device's
+//! effect needs, nothing formatted, nothing that can panic.
+
+use crate::machine::{Machine, Todo};
+use crate::undecoded;
+use abi::MessageInfo;
+use abi::exit::{Access, CoprocessorAccess, ExitKind, ExitReply};
+use protocol::vm::Ending;
+use runtime::{Lock, clock};
+use vmm_devices::{bus, cp15, psci};
+
+/// What the guest's thread is told, or what ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on, as the label and two words of the answer say.
+    Answer(ExitReply, [u32; 2]),
+    /// It has ended.
+    End(Ending),
+}
+
+impl Verdict {
+    #[inline(always)]
+    pub(crate) const fn answer(reply: ExitReply) -> Self {
+        Self::Answer(reply, [0; 2])
+    }
+
+    /// The answer as a message. A guest that has ended stays stopped.
+    #[inline(always)]
+    pub const fn message(self) -> (MessageInfo, [u32; 4]) {
+        let (reply, [w0, w1]) = match self {
+            Self::Answer(reply, words) => (reply, words),
+            Self::End(_) => (ExitReply::STOP, [0; 2]),
+        };
+        (MessageInfo::new(reply.bits(), 8), [w0, w1, 0, 0])
+    }
+}
+
+/// Answers the load or store of a device: the descriptor and the word of the answer. `None` for every other exit, of which nothing
+/// was done yet. `after` does what must be done without the lock.
+#[inline(always)]
+pub fn device(
+    machine: &Lock<Option<Machine>>,
+    vcpu: usize,
+    label: u16,
+    words: [u32; 4],
+    after: impl FnOnce(Todo),
+) -> Option<(MessageInfo, u32)> {
+    let access = Access(words[0]);
+    // Every device lies below 4 GiB.
+    if label != ExitKind::Mmio as u16 || access.0 & (Access::WALK | Access::PERMISSION | IPA_HIGH) != 0 {
+        return None;
+    }
+    let (device, offset) = bus::route(words[1].into(), access.width()).ok()?;
+    let mut guard = machine.lock();
+    let machine = guard.as_mut()?;
+    machine.keep(vcpu, label, words);
+    machine.lives();
+    let (reply, word) = if access.is_write() {
+        machine.store(vcpu, device, offset, access.width(), words[2]);
+        (ExitReply::STEP, 0)
+    } else {
+        let value = machine.load(vcpu, device, offset, access.width());
+        (ExitReply::STEP.union(ExitReply::WRITE), access.extend(value))
+    };
+    let todo = machine.take_todo();
+    drop(guard);
+    if !todo.is_nothing() {
+        after(todo);
+    }
+    Some((MessageInfo::new(reply.bits(), 4), word))
+}
+
+/// Decides about an exit that is no decoded access to a device.
+#[cold]
+#[inline(never)]
+pub fn seldom(machine: &Lock<Option<Machine>>, vcpu: usize, label: u16, words: [u32; 4], signal: impl Fn()) -> Verdict {
+    let (verdict, todo) = {
+        let mut guard = machine.lock();
+        let Some(machine) = guard.as_mut() else { return Verdict::answer(ExitReply::STOP) };
+        machine.keep(vcpu, label, words);
+        (decide(machine, vcpu, label, words), machine.take_todo())
+    };
+    finish(machine, todo, signal);
+    verdict
+}
+
+/// Everything but a device's registers.
+fn decide(machine: &mut Machine, vcpu: usize, label: u16, words: [u32; 4]) -> Verdict {
+    match ExitKind::from_label(label) {
+        Some(ExitKind::Hvc) => firmware(machine, vcpu, words, ExitReply::empty()),
+        Some(ExitKind::Smc) => firmware(machine, vcpu, words, ExitReply::STEP),
+        Some(ExitKind::Coprocessor) => coprocessor(machine, words),
+        Some(ExitKind::Mmio) => data_abort(machine, fault_address(machine, vcpu, words[1])),
+        Some(ExitKind::Undecoded) => undecoded::carry_out(machine, vcpu, words),
+        Some(ExitKind::Fetch) => {
+            let crashed = machine.aborts_too_often(words[2]);
+            if crashed { Verdict::End(Ending::Crashed) } else { Verdict::Answer(ExitReply::PREFETCH_ABORT, [words[2], 0]) }
+        }
+        Some(ExitKind::Undefined) | None => Verdict::answer(ExitReply::UNDEFINED),
+    }
+}
+
+pub(crate) fn data_abort(machine: &mut Machine, address: u32) -> Verdict {
+    if machine.aborts_too_often(address) {
+        return Verdict::End(Ending::Crashed);
+    }
+    Verdict::Answer(ExitReply::DATA_ABORT, [address, 0])
+}
+
+/// The virtual address of a decoded access, which the message has no room for.
+fn fault_address(machine: &Machine, vcpu: usize, otherwise: u32) -> u32 {
+    let syndrome = machine.cpus.handles.get(vcpu).and_then(|vcpu| vcpu.read_syndrome().ok());
+    syndrome.map_or(otherwise, |[_, address, ..]| address)
+}
+
+fn firmware(machine: &mut Machine, vcpu: usize, words: [u32; 4], step: ExitReply) -> Verdict {
+    machine.lives();
+    match psci::call(words, psci::Machine { vcpus: machine.vcpus(), caller: vcpu as u32 }) {
+        psci::Outcome::Return(value) => Verdict::Answer(step | ExitReply::WRITE, [value, 0]),
+        // A standby may end at once.
+        psci::Outcome::Standby => Verdict::Answer(step | ExitReply::WRITE, [psci::SUCCESS, 0]),
+        psci::Outcome::SystemOff => Verdict::End(Ending::Off),
+        psci::Outcome::SystemReset => Verdict::End(Ending::Reset),
+    }
+}
+
+fn coprocessor(machine: &mut Machine, words: [u32; 4]) -> Verdict {
+    machine.lives();
+    match cp15::access(CoprocessorAccess(words[0]), machine.vcpus()) {
+        cp15::Outcome::Read(value) => {
+            Verdict::Answer(ExitReply::STEP | ExitReply::WRITE, [value as u32, (value >> 32) as u32])
+        }
+        cp15::Outcome::Ignore => Verdict::answer(ExitReply::STEP),
+        cp15::Outcome::Undefined => Verdict::answer(ExitReply::UNDEFINED),
+        cp15::Outcome::FlushAll => {
+            if machine.flusher.begins_run(clock::now_us()) {
+                if machine.flusher.flush().is_err() {
+                    machine.cpus.refused = machine.cpus.refused.wrapping_add(1);
+                }
+                machine.flusher.flushed(clock::now_us());
+            }
+            Verdict::answer(ExitReply::STEP)
+        }
+    }
+}
+
+/// IPA bits 39:32 in an [`Access`].
+const IPA_HIGH: u32 = 0xff00_0000;
+
+/// How long a guest's serial port waits for room in the console's ring before bytes are lost, in microseconds.
+pub const STUCK_US: u64 = 200_000;
+
+/// Does what an exit, or an event, has left to do: goes on with what a device was not done with, wakes the console, and waits for room for
+/// what a serial port has sent. In an exit, the time is the guest's own.
+#[cold]
+#[inline(never)]
+pub fn finish(machine: &Lock<Option<Machine>>, mut todo: Todo, signal: impl Fn()) {
+    let start = clock::now_us();
+    loop {
+        if todo.signal {
+            signal();
+        }
+        if todo.stuck {
+            runtime::svc::yield_now();
+        } else if !todo.more {
+            return;
+        }
+        let mut guard = machine.lock();
+        let Some(machine) = guard.as_mut() else { return };
+        machine.serve_port();
+        if clock::now_us().saturating_sub(start) > STUCK_US {
+            machine.port.drop_backlog();
+        }
+        todo = machine.take_todo();
+    }
+}
+
+/// Something happened at the console: input, or room for output.
+pub fn event(machine: &Lock<Option<Machine>>, signal: impl Fn()) {
+    finish(machine, Todo { more: true, ..Todo::default() }, signal);
+}

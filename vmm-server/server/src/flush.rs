@@ -1,0 +1,62 @@
+//! Set/way cache operations of the guest. They mean nothing to a guest that is moved about, so the first of a
+//! run of them cleans and invalidates all of its RAM, in pieces; the others of the same run are done with that.
+
+use abi::Error;
+use abi::method::CACHE_BYTES_MAX;
+use abi::object::BLOCK_BITS;
+use runtime::Frame;
+
+/// Two set/way operations belong to one run if no more time lies between them.
+pub const RUN_US: u64 = 100;
+
+/// What was flushed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Flusher {
+    /// Capability of the first 2 MiB frame of guest RAM.
+    pub first_frame: u32,
+    /// How many frames.
+    pub frames: u32,
+    last_us: Option<u64>,
+}
+
+impl Flusher {
+    /// For these frames.
+    pub const fn new(first_frame: u32, frames: u32) -> Self {
+        Self { first_frame, frames, last_us: None }
+    }
+
+    /// A set/way operation came at that time: whether it begins a run, and RAM must be flushed.
+    pub fn begins_run(&mut self, now_us: u64) -> bool {
+        let last = self.last_us.replace(now_us);
+        last.is_none_or(|last| now_us.saturating_sub(last) > RUN_US)
+    }
+
+    /// The run goes on after the flush that it began with.
+    pub fn flushed(&mut self, now_us: u64) {
+        self.last_us = Some(now_us);
+    }
+
+    /// Cleans and invalidates all of the guest's RAM.
+    pub fn flush(&self) -> Result<(), Error> {
+        for frame in 0..self.frames {
+            for offset in (0..1 << BLOCK_BITS).step_by(CACHE_BYTES_MAX as usize) {
+                Frame(self.first_frame + frame).clean_invalidate(offset, CACHE_BYTES_MAX)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_flushed_once() {
+        let mut flusher = Flusher::new(1, 1);
+        assert!(flusher.begins_run(1000));
+        flusher.flushed(5000);
+        assert!(!flusher.begins_run(5001) && !flusher.begins_run(5100));
+        assert!(flusher.begins_run(5100 + RUN_US + 1));
+    }
+}
