@@ -152,7 +152,7 @@ methods! {
         Inject = 0x703,
         /// `intid, priority, level`: set the level of a line; it is pending while `level` is 1, again after each end of interrupt.
         SetLevel = 0x704,
-        /// `intid`: take back what is only pending.
+        /// `intid -> state`: take back what is only pending; the state from just before, as [`InterruptState`](crate::vcpu::InterruptState).
         Retract = 0x705,
         /// `intid -> state`: see [`InterruptState`](crate::vcpu::InterruptState).
         ReadInterrupt = 0x706,

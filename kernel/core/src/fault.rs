@@ -64,7 +64,7 @@ impl<P: Platform> Kernel<P> {
         if let Some(vcpu) = self.arena.get_mut(tcb).vcpu.take() {
             self.arena.get_mut(vcpu).tcb = None;
         }
-        let here = self.here;
+        let here = self.here();
         if self.cores[here].current == Some(tcb) {
             self.cores[here].current = None;
             self.cores[here].reschedule = true;

@@ -58,6 +58,9 @@ impl<P: Platform> Kernel<P> {
         let context = &mut self.arena.get_mut(tcb).context;
         if number < 8 {
             context.r[number as usize] = value;
+        } else if number == 15 {
+            // MRC to APSR_nzcv (ARM DDI 0406C A8.8.107): the flags, never the pc.
+            context.cpsr = context.cpsr & 0x0fff_ffff | value & 0xf000_0000;
         } else if let Some(banked) = P::banked_register(context.cpsr, number) {
             self.write_guest_register(vcpu, banked, u64::from(value));
         } else if let Some(register) = core_register(context, number) {
@@ -120,7 +123,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn end_idle(&mut self, tcb: Handle<Tcb>) {
         if let Some(vcpu) = self.arena.get(tcb).vcpu {
             let node = self.vcpu_timeout(vcpu);
-            let here = self.here;
+            let here = self.here();
             self.cores[here].timeouts.remove(&mut self.arena, node);
         }
     }
@@ -137,7 +140,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn load_float(&mut self, vcpu: Handle<Vcpu>) {
-        let here = self.here;
+        let here = self.here();
         self.save_float();
         self.platform.fpu_load(self.arena.get(vcpu));
         self.arena.get_mut(vcpu).fpu_on = here as u32 + 1;
@@ -146,7 +149,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn save_float(&mut self) {
-        let here = self.here;
+        let here = self.here();
         if let Some(owner) = self.cores[here].float_owner.take() {
             self.platform.fpu_save(self.arena.get_mut(owner));
             self.arena.get_mut(owner).fpu_on = 0;
@@ -156,7 +159,7 @@ impl<P: Platform> Kernel<P> {
     /// Puts a vCPU (or none) into this core's hardware, in place of the one that is there.
     #[cold]
     pub(crate) fn load_vcpu(&mut self, vcpu: Option<Handle<Vcpu>>) {
-        let here = self.here;
+        let here = self.here();
         if self.cores[here].loaded == vcpu {
             return;
         }
@@ -210,7 +213,7 @@ impl<P: Platform> Kernel<P> {
         if control & (TIMER_ENABLE | TIMER_MASKED) == TIMER_ENABLE && data.interrupts.timer_enabled != 0 {
             let time = compare.wrapping_add(data.cntvoff);
             let node = self.vcpu_timeout(vcpu);
-            let here = self.here;
+            let here = self.here();
             self.cores[here].timeouts.insert(&mut self.arena, node, time, Owner::Vcpu(vcpu));
             self.cores[here].reschedule = true;
         }
@@ -219,7 +222,7 @@ impl<P: Platform> Kernel<P> {
     /// The virtual timer's interrupt: acknowledged, its priority dropped, still active. It belongs to the loaded vCPU.
     #[inline]
     pub fn on_virtual_timer(&mut self) {
-        let Some(vcpu) = self.cores[self.here].loaded else { return self.platform.timer_deactivate() };
+        let Some(vcpu) = self.cores[self.here()].loaded else { return self.platform.timer_deactivate() };
         if self.arena.get(vcpu).interrupts.timer_enabled == 0 {
             self.arena.get_mut(vcpu).interrupts.timer_held = 1;
             return;
@@ -243,7 +246,7 @@ impl<P: Platform> Kernel<P> {
     /// Some interrupt controllers forget a level that is still high when a hardware-linked interrupt ends: look
     /// again at the loaded vCPU's timer, if its interrupt has ended.
     pub(crate) fn resample_timer(&mut self) {
-        let Some(vcpu) = self.cores[self.here].loaded else { return };
+        let Some(vcpu) = self.cores[self.here()].loaded else { return };
         if self.arena.get(vcpu).interrupts.timer_listed == 0 {
             return;
         }
@@ -281,7 +284,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Takes a vCPU out of the hardware, wherever it is.
     fn forget_vcpu(&mut self, vcpu: Handle<Vcpu>) {
-        let here = self.here;
+        let here = self.here();
         if self.cores[here].loaded == Some(vcpu) {
             self.load_vcpu(None);
         }
@@ -313,11 +316,11 @@ impl<P: Platform> Kernel<P> {
             let Some(tcb) = self.arena.get(vcpu).tcb else { return 0 };
             return u64::from(core_register(&mut self.arena.get_mut(tcb).context, number).map_or(0, |r| *r));
         }
-        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc) && self.cores[self.here].float_owner == Some(vcpu) {
+        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc) && self.cores[self.here()].float_owner == Some(vcpu) {
             self.save_float();
             self.platform.fpu_open(false);
         }
-        if self.cores[self.here].loaded == Some(vcpu) {
+        if self.cores[self.here()].loaded == Some(vcpu) {
             self.platform.vcpu_fetch(self.arena.get_mut(vcpu), register);
         }
         self.arena.get_mut(vcpu).register(register)
@@ -334,12 +337,12 @@ impl<P: Platform> Kernel<P> {
             }
             return;
         }
-        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc) && self.cores[self.here].float_owner == Some(vcpu) {
+        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc) && self.cores[self.here()].float_owner == Some(vcpu) {
             self.save_float();
             self.platform.fpu_open(false);
         }
         self.arena.get_mut(vcpu).set_register(register, value);
-        if self.cores[self.here].loaded == Some(vcpu) {
+        if self.cores[self.here()].loaded == Some(vcpu) {
             self.platform.vcpu_store(self.arena.get(vcpu), register);
         }
     }

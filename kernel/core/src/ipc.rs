@@ -175,7 +175,7 @@ impl<P: Platform> Kernel<P> {
             if self.runnable(caller) {
                 self.switch_to(caller);
             } else {
-                self.cores[self.here].reschedule = true;
+                self.cores[self.here()].reschedule = true;
             }
         } else {
             if returned {

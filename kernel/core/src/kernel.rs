@@ -9,8 +9,8 @@ use crate::timeout::Timeouts;
 use crate::vcpu::Vcpu;
 use crate::{Platform, schedule::ReadyQueues};
 
-/// The most cores.
-pub const CORES_MAX: usize = 4;
+/// Cores that the kernel runs on. State is kept per core; one runs for now.
+pub const CORES_MAX: usize = 1;
 
 /// What belongs to one core.
 pub struct Core {
@@ -59,8 +59,6 @@ pub struct Kernel<P> {
     /// The machine.
     pub platform: P,
     pub(crate) cores: [Core; CORES_MAX],
-    /// The core on which this entry happened.
-    pub(crate) here: usize,
     pub(crate) irqs: IrqTable,
     pub(crate) condemned: Condemned,
     /// Generation of VMIDs; the first is 1.
@@ -100,7 +98,6 @@ impl<P: Platform> Kernel<P> {
             arena,
             platform,
             cores: [const { Core::NEW }; CORES_MAX],
-            here: 0,
             irqs: IrqTable::EMPTY,
             condemned: Condemned { cnodes: None, spaces: None },
             generation: 1,
@@ -108,11 +105,16 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
+    /// The core on which this entry happened. One core runs for now, and it costs nothing to say so.
+    #[inline(always)]
+    pub(crate) const fn here(&self) -> usize {
+        0
+    }
+
     /// This core's state.
     #[inline(always)]
     pub(crate) fn core(&mut self) -> &mut Core {
-        // One core runs for now: `here` is 0, and the mask only spares the check.
-        &mut self.cores[self.here & (CORES_MAX - 1)]
+        &mut self.cores[self.here()]
     }
 
     /// The thread that made this entry.
@@ -129,12 +131,12 @@ impl<P: Platform> Kernel<P> {
 
     /// The thread that runs on this core, if any.
     pub fn running(&self) -> Option<Handle<Tcb>> {
-        self.cores[self.here].current
+        self.cores[self.here()].current
     }
 
     /// The vCPU whose registers are in this core's hardware.
     pub fn loaded(&self) -> Option<Handle<Vcpu>> {
-        self.cores[self.here].loaded
+        self.cores[self.here()].loaded
     }
 
     /// A preemption point.

@@ -95,7 +95,7 @@ impl<P: Platform> Kernel<P> {
         if !self.runnable(tcb) || self.arena.get(tcb).queued {
             return;
         }
-        let here = self.here;
+        let here = self.here();
         let core = &mut self.cores[here];
         if core.current == Some(tcb) {
             return;
@@ -111,7 +111,7 @@ impl<P: Platform> Kernel<P> {
     /// Takes a thread that can't run any more out of the scheduler's sight.
     #[inline]
     pub(crate) fn make_unready(&mut self, tcb: Handle<Tcb>) {
-        let core = &mut self.cores[self.here];
+        let core = &mut self.cores[self.here()];
         if self.arena.get(tcb).queued {
             core.ready.remove(&mut self.arena, tcb);
         }
@@ -125,7 +125,7 @@ impl<P: Platform> Kernel<P> {
     #[inline]
     pub(crate) fn switch_to(&mut self, tcb: Handle<Tcb>) {
         let priority = self.arena.get(tcb).priority;
-        let core = &mut self.cores[self.here];
+        let core = &mut self.cores[self.here()];
         if core.ready.summary != 0 && core.ready.highest().is_some_and(|highest| highest > priority) {
             core.ready.push(&mut self.arena, tcb, true);
             core.reschedule = true;
@@ -136,23 +136,23 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Chooses who runs, loads its vCPU, and sets the timer. Called before every exit from the kernel.
-    #[inline]
+    #[inline(always)]
     pub fn schedule(&mut self) -> Next {
-        if self.cores[self.here].reschedule {
+        if self.cores[self.here()].reschedule {
             self.reschedule();
         }
-        match self.cores[self.here].current {
+        match self.cores[self.here()].current {
             Some(tcb) => self.enter(tcb),
             None => Next::Idle,
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter(&mut self, tcb: Handle<Tcb>) -> Next {
         let thread = self.arena.get(tcb);
         let vcpu = thread.vcpu;
         let crate::cap::Cap::VSpace { vspace } = thread.vspace.cap else { return self.no_space(tcb) };
-        if vcpu.is_some() && vcpu != self.cores[self.here].loaded {
+        if vcpu.is_some() && vcpu != self.cores[self.here()].loaded {
             self.load_vcpu(vcpu);
         }
         let vttbr = self.vttbr(vspace);
@@ -167,7 +167,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The value of VTTBR for a space, which gets a VMID of this generation if it has none.
-    #[inline]
+    #[inline(always)]
     fn vttbr(&mut self, vspace: Handle<VSpace>) -> u64 {
         if self.arena.get(vspace).generation != self.generation {
             self.assign_vmid(vspace);
@@ -189,8 +189,9 @@ impl<P: Platform> Kernel<P> {
         self.next_vmid += 1;
     }
 
+    #[inline(never)]
     fn reschedule(&mut self) {
-        let here = self.here;
+        let here = self.here();
         self.cores[here].reschedule = false;
         let current = self.cores[here].current;
         let stays = current.filter(|&tcb| self.runnable(tcb));
@@ -222,7 +223,7 @@ impl<P: Platform> Kernel<P> {
     fn change_context(&mut self, context: Option<Handle<SchedContext>>) {
         let now = self.platform.now();
         self.charge_active(now);
-        self.cores[self.here].active = context;
+        self.cores[self.here()].active = context;
         if let Some(context) = context {
             let data = self.arena.get_mut(context);
             data.started = now;
@@ -234,7 +235,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Charges the active context for the time since it was last charged.
     pub(crate) fn charge_active(&mut self, now: u64) {
-        let Some(context) = self.cores[self.here].active else { return };
+        let Some(context) = self.cores[self.here()].active else { return };
         let context = self.arena.get_mut(context);
         let used = now.saturating_sub(context.started);
         context.started = now;
@@ -249,7 +250,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Sets the timer to the end of the active context's budget or the first timeout, whichever comes first.
     fn set_timer(&mut self) {
-        let here = self.here;
+        let here = self.here();
         let core = &self.cores[here];
         let mut deadline = core.timeouts.next(&self.arena);
         if let Some(context) = core.active {
@@ -265,7 +266,7 @@ impl<P: Platform> Kernel<P> {
     /// The kernel's own timer: budgets end, refills come, vCPUs' timers are due.
     pub fn on_timer(&mut self) {
         let now = self.platform.now();
-        let here = self.here;
+        let here = self.here();
         self.cores[here].deadline = u64::MAX;
         self.charge_active(now);
         if let Some(context) = self.cores[here].active
@@ -302,7 +303,7 @@ impl<P: Platform> Kernel<P> {
         } else if !data.next_refill(now) {
             let time = data.refills[0].time;
             let node = self.context_timeout(context);
-            let here = self.here;
+            let here = self.here();
             self.cores[here].timeouts.insert(&mut self.arena, node, time, Owner::Context(context));
         }
         if let Some(tcb) = tcb {
@@ -312,7 +313,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Puts a running thread behind the others of its priority.
     fn to_the_back(&mut self, tcb: Handle<Tcb>) {
-        let here = self.here;
+        let here = self.here();
         if self.arena.get(tcb).queued {
             self.cores[here].ready.remove(&mut self.arena, tcb);
         }
@@ -329,7 +330,7 @@ impl<P: Platform> Kernel<P> {
     /// waits for the next.
     pub(crate) fn yield_now(&mut self) {
         let now = self.platform.now();
-        let here = self.here;
+        let here = self.here();
         let Some(context) = self.cores[here].active else { return };
         self.charge_active(now);
         let data = self.arena.get_mut(context);
@@ -347,7 +348,7 @@ impl<P: Platform> Kernel<P> {
         let scale = u64::from(self.platform.ticks_per_us_q16());
         let ticks = |us: u32| (u64::from(us) * scale) >> 16;
         let node = self.context_timeout(context);
-        let here = self.here;
+        let here = self.here();
         self.cores[here].timeouts.remove(&mut self.arena, node);
         let now = self.platform.now();
         let data = self.arena.get_mut(context);
@@ -393,7 +394,7 @@ impl<P: Platform> Kernel<P> {
             self.arena.get_mut(tcb).sched = None;
         }
         let node = self.context_timeout(context);
-        let here = self.here;
+        let here = self.here();
         self.cores[here].timeouts.remove(&mut self.arena, node);
         if self.cores[here].active == Some(context) {
             self.change_context(None);

@@ -29,7 +29,7 @@ const SGIS: u16 = 16;
 
 impl<P: Platform> Kernel<P> {
     fn is_loaded(&self, vcpu: Handle<Vcpu>) -> bool {
-        self.cores[self.here].loaded == Some(vcpu)
+        self.cores[self.here()].loaded == Some(vcpu)
     }
 
     fn interrupt(&mut self, vcpu: Handle<Vcpu>, intid: u16) -> &mut Interrupt {
@@ -220,7 +220,7 @@ impl<P: Platform> Kernel<P> {
 
     /// The maintenance interrupt: something ended, or there is room.
     pub fn on_maintenance(&mut self) {
-        let Some(vcpu) = self.cores[self.here].loaded else { return };
+        let Some(vcpu) = self.cores[self.here()].loaded else { return };
         self.sync(vcpu);
         self.arena.get_mut(vcpu).interrupts.refill = 1;
         self.fill(vcpu);
@@ -369,16 +369,16 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// Takes back an interrupt that is only pending (the distributor disabled it).
+    /// Takes back an interrupt that is only pending (the distributor disabled it); its state from just before.
     ///
     /// # Errors
     /// `OutOfRange`.
-    pub(crate) fn retract(&mut self, vcpu: Handle<Vcpu>, intid: u32) -> Result<(), Error> {
+    pub(crate) fn retract(&mut self, vcpu: Handle<Vcpu>, intid: u32) -> Result<u32, Error> {
+        let before = self.read_interrupt(vcpu, intid)?;
         let intid = checked(intid)?;
-        self.sync(vcpu);
         self.interrupt(vcpu, intid).flags &= !LEVEL;
         self.withdraw(vcpu, intid);
-        Ok(())
+        Ok(before)
     }
 
     /// What is known of an interrupt, in the format of [`InterruptState`].

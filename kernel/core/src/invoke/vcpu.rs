@@ -30,7 +30,7 @@ impl<P: Platform> Kernel<P> {
                 }
                 self.set_level(vcpu, words.get(0)?, words.get(1)?, level == 1)?;
             }
-            VcpuMethod::Retract => self.retract(vcpu, words.get(0)?)?,
+            VcpuMethod::Retract => return Ok([self.retract(vcpu, words.get(0)?)?, 0, 0, 0]),
             VcpuMethod::ReadInterrupt => {
                 return Ok([self.read_interrupt(vcpu, words.get(0)?)?, 0, 0, 0]);
             }
