@@ -15,14 +15,14 @@ fn run(_thread: u32) {
     let Some(config) = space::config() else { return };
     let Some(uart) = config.memory("uart").and_then(|memory| space::memory(&memory)) else { return };
     let mut clients = arrayvec::ArrayVec::new();
-    for (number, memory) in space::numbered(&config, "client.", ".tx").enumerate() {
-        let input = space::numbered_memory(&config, "client.", number, ".rx");
+    for (number, memory) in space::numbered(config, "client.", ".tx").enumerate() {
+        let input = space::numbered_memory(config, "client.", number, ".rx");
         let Some(output) = space::memory(&memory).and_then(Reader::new) else { continue };
         let client = Client {
             id: memory.tag as u8,
             output,
             input: input.and_then(|memory| space::memory(&memory)).and_then(Writer::new),
-            signal: space::numbered_capability(&config, "client.", number, ".signal").map(Notification),
+            signal: space::numbered_capability(config, "client.", number, ".signal").map(Notification),
         };
         if clients.try_push(client).is_err() {
             break;

@@ -47,7 +47,9 @@ impl<U: Uart> Console<U> {
 
     fn take_input(&mut self) {
         for _ in 0..INPUT_TURN {
-            let Some(byte) = self.uart.receive() else { return };
+            let Some(byte) = self.uart.receive() else {
+                return;
+            };
             match self.demux.take(byte) {
                 Input::Nothing => {}
                 Input::Select(id) => {
@@ -195,7 +197,10 @@ mod tests {
         let mut world = world(&[RAW, 1, 2], 0);
         world.uart.0.borrow_mut().arriving.extend(b"ab\0\x02cd\0\x09ef\0\0\x01g");
         world.console.work();
-        assert_eq!((input(&mut world, 0), input(&mut world, 1), input(&mut world, 2)), (vec![], b"abg".to_vec(), b"cd".to_vec()));
+        assert_eq!(
+            (input(&mut world, 0), input(&mut world, 1), input(&mut world, 2)),
+            (vec![], b"abg".to_vec(), b"cd".to_vec())
+        );
         assert_eq!(*world.signals.borrow(), [101, 102]);
     }
 

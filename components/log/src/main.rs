@@ -15,7 +15,7 @@ fn run(_thread: u32) {
     let Some(console) = Writer::new(console) else { return };
     let signal = config.capability("console.signal").map(Notification);
     let mut sources = arrayvec::ArrayVec::new();
-    for memory in space::numbered(&config, "ring.", "") {
+    for memory in space::numbered(config, "ring.", "") {
         let Some(ring) = space::memory(&memory).and_then(Reader::new) else { continue };
         if sources.try_push(Source::new(memory.tag as u8, ring)).is_err() {
             break;

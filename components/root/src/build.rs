@@ -4,14 +4,13 @@ use crate::failure::{Cause, Failure, kind};
 use crate::fill::Scratch;
 use crate::memory::{Memory, retype_many};
 use crate::scope::Scope;
-use crate::table::{Group, Object, State, Table};
+use crate::table::{Group, Handler, Object, State, Table};
 use abi::boot::{BootInfo, root_slot};
 use abi::object::PAGE_BITS;
 use abi::rights::{MapFlags, Rights};
 use abi::{Error, ObjectType};
 use runtime::{
-    CNode, Endpoint, Frame, IrqControl, IrqHandler, Notification, Reply, SchedContext, Table as TableHandle, Tcb,
-    Untyped, VSpace, Vcpu,
+    CNode, Endpoint, Frame, IrqControl, Reply, SchedContext, Table as TableHandle, Tcb, Untyped, VSpace, Vcpu,
 };
 use system::{GroupId, ObjectId, ObjectKind, ROOT_VSPACE, Reader, Record};
 
@@ -92,7 +91,7 @@ impl Root {
                 self.table.add_group(Group { name, slot, policy, state, restarts_us: [None; 5], restart_count: 0 })
             }
             Record::Object { group, slot, kind } => {
-                let object = Object { group, slot, kind };
+                let object = Object { group, slot, kind, handler: Handler::Here };
                 self.make(&object, scope)?;
                 if scope == Scope::System { self.table.add_object(object) } else { Ok(()) }
             }
@@ -128,8 +127,10 @@ impl Root {
             Record::Grant { cnode, index, object, part, rights, badge } => {
                 let source = self.table.part(object, part)?;
                 let cnode = CNode(self.table.slot(cnode)?);
-                if self.table.object(object)?.kind == ObjectKind::Reply {
-                    return Ok(cnode.take(index, source)?);
+                match self.table.object(object)?.kind {
+                    ObjectKind::Reply => return Ok(cnode.take(index, source)?),
+                    ObjectKind::Irq { .. } => return self.grant_irq(object, cnode, index, scope),
+                    _ => {}
                 }
                 grant(cnode, index, source, rights, badge)
             }
@@ -137,14 +138,7 @@ impl Root {
                 grant(CNode(self.table.slot(cnode)?), index, slot, rights, badge)
             }
             Record::Thread { .. } => self.thread(record),
-            Record::Interrupt { irq, notification, badge } => {
-                let irq = IrqHandler(self.table.slot(irq)?);
-                let notification = self.table.slot(notification)?;
-                if scope != Scope::System {
-                    irq.clear()?;
-                }
-                self.with_badge(notification, Rights::WRITE, badge, |copy| irq.set_notification(Notification(copy)))
-            }
+            Record::Interrupt { irq, notification, badge } => self.bind_irq(irq, notification, badge, scope),
             Record::Start { tcb } => Ok(Tcb(self.table.slot(tcb)?).resume()?),
         }
     }
@@ -196,9 +190,7 @@ impl Root {
             context,
             vcpu,
         } = record
-        else {
-            return Err(Cause::BadReference);
-        };
+        else { return Err(Cause::BadReference) };
         let tcb = Tcb(self.table.slot(tcb)?);
         tcb.set_spaces(CNode(self.table.slot(cspace)?), self.vspace(vspace)?)?;
         if let Some((frames, part, offset)) = ipc_buffer {
@@ -221,7 +213,7 @@ impl Root {
     }
 
     /// Does something with a badged copy of a capability, which is gone afterwards.
-    fn with_badge(
+    pub(crate) fn with_badge(
         &self,
         source: u32,
         rights: Rights,
@@ -265,7 +257,11 @@ impl Default for Root {
 
 fn grant(cnode: CNode, index: u32, source: u32, rights: u8, badge: u32) -> Result<(), Cause> {
     let rights = Rights::from_bits_truncate(rights);
-    if badge == 0 { cnode.copy(index, source, rights)? } else { cnode.mint(index, source, rights, badge)? }
+    if badge == 0 {
+        cnode.copy(index, source, rights)?
+    } else {
+        cnode.mint(index, source, rights, badge)?
+    }
     Ok(())
 }
 

@@ -191,14 +191,24 @@ impl Fake {
             }
             0xc => {
                 assert_eq!(self.objects[self.cap(slot)?.object].kind, Kind::IrqControl);
+                let held: Vec<usize> = self.slots.values().map(|cap| cap.object).collect();
+                if held.into_iter().any(|o| self.objects[o].kind == Kind::Irq && self.objects[o].bits == w[0]) {
+                    return Err(Error::IrqTaken);
+                }
                 let cnode = self.of(w[1], ObjectType::CNode)?;
                 let object = self.object(Kind::Irq, w[0], 0, None);
                 self.put(cnode, w[2], Cap { object, badge: 0, mapped: None })
             }
             0xd => {
                 let irq = self.cap(slot)?.object;
+                if label == IrqHandlerMethod::Clear as u16 {
+                    self.objects[irq].notes.clear();
+                }
                 if label == IrqHandlerMethod::SetNotification as u16 {
                     self.of(w[0], ObjectType::Notification)?;
+                    if !self.objects[irq].notes.is_empty() {
+                        return Err(Error::WrongState);
+                    }
                     let badge = self.cap(w[0])?.badge;
                     self.objects[irq].notes.push(std::format!("badge {badge:#x}"));
                 }
@@ -254,6 +264,8 @@ impl Fake {
                 if matches!(
                     self.objects[cap.object].kind,
                     Kind::Made(ObjectType::Untyped | ObjectType::Table | ObjectType::Reply)
+                        | Kind::Irq
+                        | Kind::IrqControl
                 ) {
                     return Err(Error::NotCopyable);
                 }
@@ -355,7 +367,9 @@ impl Fake {
                 self.objects[tcb].notes.push(std::format!("fault badge {badge}"));
             }
             TcbMethod::SetPriority => drop(self.of(w[0], ObjectType::Tcb)?),
-            TcbMethod::WriteRegisters if self.objects[tcb].started => return Err(Error::WrongState),
+            TcbMethod::WriteRegisters if self.objects[tcb].started => {
+                return Err(Error::WrongState);
+            }
             TcbMethod::WriteRegisters => self.objects[tcb].notes.push(std::format!("registers {w:x?}")),
             TcbMethod::Resume => self.objects[tcb].started = true,
             TcbMethod::BindVcpu => drop(self.of(w[0], ObjectType::Vcpu)?),

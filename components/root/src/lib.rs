@@ -9,6 +9,7 @@
 pub mod build;
 pub mod failure;
 pub mod fill;
+mod interrupt;
 pub mod lifecycle;
 pub mod memory;
 pub mod scope;

@@ -61,12 +61,10 @@ impl Memory {
             .find_map(|(index, piece)| piece.place(bytes).map(|at| (index, piece, at)))
             .ok_or(Cause::NoMemory)?;
         let untyped = Untyped(root_slot::UNTYPED + index as u32);
-        if piece.info.clean == 0 {
-            untyped.reset()?;
-            piece.info.clean = 1;
-        }
         untyped.retype(ObjectType::Untyped, bits, 1, CNODE, slot)?;
         piece.used_bytes = at + bytes - piece.base();
+        // What was cut from a piece that is not known to be zero is not, either: only what is used is zeroed.
+        Untyped(slot).reset()?;
         Ok(())
     }
 

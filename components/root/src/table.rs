@@ -11,6 +11,19 @@ pub const GROUPS_MAX: usize = 64;
 /// Restarts that are remembered of each group.
 pub const RESTARTS_MAX: usize = 5;
 
+/// Where an interrupt's handler is. There is one capability of it, which is bound in root's slot and then given away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handler {
+    /// In root's slot, new. Also for objects that are no interrupts.
+    Here,
+    /// In root's slot, bound to its notification.
+    Bound,
+    /// In root's slot, not yet bound; it then goes to that slot of the CNode in that slot of root's.
+    Wanted(u32, u32),
+    /// Given away.
+    Gone,
+}
+
 /// An object, or several in consecutive slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -20,6 +33,8 @@ pub struct Object {
     pub slot: u32,
     /// What it is.
     pub kind: ObjectKind,
+    /// Where it is, if it is an interrupt.
+    pub handler: Handler,
 }
 
 impl Object {
@@ -93,6 +108,15 @@ impl Table {
     /// An object.
     pub fn object(&self, id: ObjectId) -> Result<Object, Cause> {
         self.objects.get(usize::from(id)).copied().flatten().ok_or(Cause::BadReference)
+    }
+
+    /// Where an interrupt's handler is, to change it.
+    pub fn handler_mut(&mut self, id: ObjectId) -> Result<&mut Handler, Cause> {
+        let object = self.objects.get_mut(usize::from(id)).and_then(Option::as_mut).ok_or(Cause::BadReference)?;
+        match object.kind {
+            ObjectKind::Irq { .. } => Ok(&mut object.handler),
+            _ => Err(Cause::BadReference),
+        }
     }
 
     /// Slot of an object's only capability, or its first.

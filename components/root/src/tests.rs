@@ -1,7 +1,7 @@
 //! Root on a fake kernel: a small system is built, ends, and is built again.
 
-use crate::fake::{Fake, Kind};
 use crate::failure::Cause;
+use crate::fake::{Fake, Kind};
 use crate::fill::Scratch;
 use crate::lifecycle::{Done, Outcome};
 use crate::{Failure, Root};
@@ -26,7 +26,13 @@ fn policy(is_vm: bool, on_crash: Action) -> Policy {
 /// The group `root` with what is shared, a VM and a component that share a page and an endpoint.
 fn records(vm_crash: Action) -> Vec<Record<'static>> {
     let mut all = Vec::new();
-    all.push(Record::Header { version: system::SYSTEM_VERSION, groups: 3, objects: 0, first_slot: SLOT, free_slot: 3000 });
+    all.push(Record::Header {
+        version: system::SYSTEM_VERSION,
+        groups: 3,
+        objects: 0,
+        first_slot: SLOT,
+        free_slot: 3000,
+    });
     let group = |name, bits, slot, policy| Record::Group { name, untyped_bits: bits, slot, policy };
     all.push(group("vm", 23, SLOT, policy(true, vm_crash)));
     all.push(group("root", 20, SLOT + 1, policy(false, Action::Panic)));
@@ -38,27 +44,27 @@ fn records(vm_crash: Action) -> Vec<Record<'static>> {
     };
     use ObjectKind::*;
     all.extend([
-        object(1, Endpoint, 1),                                                   // 0: root's
-        object(1, Reply, 1),                                                      // 1
-        object(1, Frames { bits: 12, count: 1 }, 1),                              // 2: root's log ring
-        object(1, Frames { bits: 12, count: 1 }, 1),                              // 3: shared page
-        object(1, Device { page: 0x9001, count: 2 }, 2),                          // 4
-        object(1, Irq { intid: 33, edge: false }, 1),                             // 5
-        object(0, CNode { bits: 6 }, 1),                                          // 6
-        object(0, VSpace, 1),                                                     // 7
-        object(0, Frames { bits: 21, count: 2 }, 2),                              // 8: guest RAM
-        object(0, Tcb, 1),                                                        // 9
-        object(0, Endpoint, 1),                                                   // 10: a service
-        object(0, SchedContext { core: 0, budget_us: 500, period_us: 1000 }, 1),  // 11
-        object(0, Notification, 1),                                               // 12
-        object(0, Vcpu { number: 0 }, 1),                                         // 13
-        object(0, Reply, 1),                                                      // 14
-        object(0, Table { level: 3 }, 1),                                         // 15
-        object(2, CNode { bits: 6 }, 1),                                          // 16
-        object(2, VSpace, 1),                                                     // 17
-        object(2, Frames { bits: 12, count: 3 }, 3),                              // 18
-        object(2, Tcb, 1),                                                        // 19
-        object(0, Payload { first: 1, count: 1 }, 0),                             // 20
+        object(1, Endpoint, 1),                                                  // 0: root's
+        object(1, Reply, 1),                                                     // 1
+        object(1, Frames { bits: 12, count: 1 }, 1),                             // 2: root's log ring
+        object(1, Frames { bits: 12, count: 1 }, 1),                             // 3: shared page
+        object(1, Device { page: 0x9001, count: 2 }, 2),                         // 4
+        object(1, Irq { intid: 33, edge: false }, 1),                            // 5
+        object(0, CNode { bits: 6 }, 1),                                         // 6
+        object(0, VSpace, 1),                                                    // 7
+        object(0, Frames { bits: 21, count: 2 }, 2),                             // 8: guest RAM
+        object(0, Tcb, 1),                                                       // 9
+        object(0, Endpoint, 1),                                                  // 10: a service
+        object(0, SchedContext { core: 0, budget_us: 500, period_us: 1000 }, 1), // 11
+        object(0, Notification, 1),                                              // 12
+        object(0, Vcpu { number: 0 }, 1),                                        // 13
+        object(0, Reply, 1),                                                     // 14
+        object(0, Table { level: 3 }, 1),                                        // 15
+        object(2, CNode { bits: 6 }, 1),                                         // 16
+        object(2, VSpace, 1),                                                    // 17
+        object(2, Frames { bits: 12, count: 3 }, 3),                             // 18
+        object(2, Tcb, 1),                                                       // 19
+        object(0, Payload { first: 1, count: 1 }, 0),                            // 20
     ]);
     let map = |frames, first, count, vspace, address, flags: MapFlags, slot| Record::MapFrames {
         frames,
@@ -70,7 +76,14 @@ fn records(vm_crash: Action) -> Vec<Record<'static>> {
         slot,
     };
     let rw = MapFlags::READ | MapFlags::WRITE;
-    let grant = |cnode, index, object, badge| Record::Grant { cnode, index, object, part: 0, rights: Rights::all().bits(), badge };
+    let grant = |cnode, index, object, badge| Record::Grant {
+        cnode,
+        index,
+        object,
+        part: 0,
+        rights: Rights::all().bits(),
+        badge,
+    };
     let thread = |tcb, cspace, vspace, context, vcpu| Record::Thread {
         tcb,
         cspace,
@@ -170,7 +183,8 @@ fn check_built(fake: &Fake) {
     assert_eq!(fake.slots[&(object(16), 8)].badge, 77);
     assert_eq!(fake.slots[&(object(16), 8)].object, object(10));
     assert_eq!(fake.at(object(6), 10).unwrap().kind, Kind::Irq);
-    assert_eq!(fake.at(0, slot_of(5)).unwrap().notes.last().unwrap(), "badge 0x80000000");
+    assert_eq!(fake.at(object(6), 10).unwrap().notes, ["badge 0x80000000"]);
+    assert!(fake.at(0, slot_of(5)).is_none());
     // Threads.
     assert_eq!(fake.at(0, slot_of(9)).unwrap().notes, ["fault badge 1"]);
     let echo = fake.at(0, slot_of(19)).unwrap();
@@ -178,7 +192,12 @@ fn check_built(fake: &Fake) {
     assert!(echo.started && fake.at(0, slot_of(9)).unwrap().started);
     // Root's spare slot is empty again, and no frame stayed in its windows.
     assert!(fake.at(0, 3000).is_none());
-    assert!(fake.mappings.keys().filter(|(space, _)| *space == 1).all(|(_, address)| *address == protocol::layout::LOG_RING));
+    assert!(
+        fake.mappings
+            .keys()
+            .filter(|(space, _)| *space == 1)
+            .all(|(_, address)| *address == protocol::layout::LOG_RING)
+    );
 }
 
 fn message(label: u16, badge: u32, bytes: &[u8]) -> Received {
@@ -198,6 +217,25 @@ fn a_system_is_built_as_its_records_say() {
     let mut mapped = Vec::new();
     root.build(|address| mapped.push(address)).unwrap();
     assert_eq!(mapped, [protocol::layout::LOG_RING]);
+    check_built(&fake.borrow());
+}
+
+#[test]
+fn an_interrupt_may_be_bound_before_it_is_given_away_and_belong_to_who_gets_it() {
+    let mut all = records(Action::Stop);
+    let bind = all.iter().position(|record| matches!(record, Record::Interrupt { .. })).unwrap();
+    let bind = all.remove(bind);
+    let first = all.iter().position(|record| matches!(record, Record::Grant { .. })).unwrap();
+    all.insert(first, bind);
+    for record in &mut all {
+        if let Record::Object { group, kind: ObjectKind::Irq { .. }, .. } = record {
+            *group = 0;
+        }
+    }
+    let (mut root, fake) = root(&all);
+    root.build(|_| ()).unwrap();
+    check_built(&fake.borrow());
+    root.handle(&ended(Ending::Reset, 1), 0).unwrap();
     check_built(&fake.borrow());
 }
 

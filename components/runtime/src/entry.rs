@@ -26,12 +26,32 @@ macro_rules! entry {
 mod target {
     use crate::mapped::Mapped;
     use abi::boot;
+    use core::cell::UnsafeCell;
     use protocol::config::{Config, File, Memory, Vm};
     use protocol::layout;
 
     unsafe extern "Rust" {
         // E: made by `entry!`, in the same program.
         safe fn __bulkhead_main(argument: u32);
+    }
+
+    struct Shared(UnsafeCell<Option<Config<'static>>>);
+
+    // SAFETY: F: it is written once, by the first thread before any other runs, and only read from then on.
+    unsafe impl Sync for Shared {}
+
+    static CONFIG: Shared = Shared(UnsafeCell::new(None));
+
+    /// What the first thread does for all. Its stack is free again afterwards.
+    #[inline(never)]
+    fn prepare() {
+        // SAFETY: M: the composer maps it read-only, and nobody writes it after the component was started.
+        let read = Config::read(unsafe { fixed(layout::CONFIG, layout::CONFIG_BYTES).as_constant() });
+        if let Some(config) = &read {
+            crate::logger::enable(config.wire_id);
+        }
+        // SAFETY: F: no other thread runs yet.
+        unsafe { *CONFIG.0.get() = read };
     }
 
     /// Where the loader lets every thread begin: sp and r0 are set, .bss is zero.
@@ -41,9 +61,7 @@ mod target {
     #[unsafe(link_section = ".text.start")]
     extern "C" fn _start(argument: u32) -> ! {
         if argument == 0 && stack_pointer() >= layout::STACKS {
-            if let Some(config) = config() {
-                crate::logger::enable(config.wire_id);
-            }
+            prepare();
         }
         __bulkhead_main(argument);
         park()
@@ -78,10 +96,10 @@ mod target {
         unsafe { Mapped::at(address, bytes) }
     }
 
-    /// The component's configuration; `None` if it is damaged.
-    pub fn config() -> Option<Config<'static>> {
-        // SAFETY: M: the composer maps it read-only, and nobody writes it after the component was started.
-        Config::read(unsafe { fixed(layout::CONFIG, layout::CONFIG_BYTES).as_constant() })
+    /// The component's configuration; `None` if it is damaged, and for root, which has none.
+    pub fn config() -> Option<&'static Config<'static>> {
+        // SAFETY: F: nobody writes it any more.
+        unsafe { &*CONFIG.0.get() }.as_ref()
     }
 
     /// A memory that the configuration names. `None` if it does not lie where memories lie.

@@ -5,7 +5,6 @@
 //! files `svc`, `entry`, `mapped`, `lock`, `clock` and `logger` alone.
 #![cfg_attr(target_os = "none", no_std)]
 
-
 pub mod clock;
 pub mod entry;
 pub mod handle;

@@ -15,21 +15,21 @@ macro_rules! level {
         #[cfg(target_os = "none")]
         #[macro_export]
         macro_rules! $name {
-            ($dollar($dollar argument:tt)*) => {{
-                #[allow(unused_imports, reason = "a level that is compiled out uses nothing")]
-                use $crate::log::defmt;
-                defmt::$level!($dollar($dollar argument)*)
-            }};
-        }
+                                    ($dollar($dollar argument:tt)*) => {{
+                                        #[allow(unused_imports, reason = "a level that is compiled out uses nothing")]
+                                        use $crate::log::defmt;
+                                        defmt::$level!($dollar($dollar argument)*)
+                                    }};
+                                }
 
         #[doc = $doc]
         #[cfg(not(target_os = "none"))]
         #[macro_export]
         macro_rules! $name {
-            ($dollar format:literal $dollar(, $dollar argument:expr)* $dollar(,)?) => {
-                $crate::log::ignore(($dollar(&$dollar argument,)*))
-            };
-        }
+                                    ($dollar format:literal $dollar(, $dollar argument:expr)* $dollar(,)?) => {
+                                        $crate::log::ignore(($dollar(&$dollar argument,)*))
+                                    };
+                                }
         pub use $name as $level;
     };
 }

@@ -174,7 +174,7 @@ impl Mapped {
         }
         let to = self.base.wrapping_add(offset);
         let from = source.base.wrapping_add(source_offset);
-        let words = if to as usize % 4 == 0 && from as usize % 4 == 0 { bytes / 4 } else { 0 };
+        let words = if to.addr().is_multiple_of(4) && from.addr().is_multiple_of(4) { bytes / 4 } else { 0 };
         for word in 0..words {
             let (to, from) = (to.cast::<u32>().wrapping_add(word), from.cast::<u32>().wrapping_add(word));
             // SAFETY: M: the whole range was checked, and both are aligned.

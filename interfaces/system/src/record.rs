@@ -116,7 +116,8 @@ pub enum Record<'a> {
         /// Root's first slot for the capabilities that hold the mappings.
         slot: u32,
     },
-    /// Put a derived capability into a CNode of the system.
+    /// Put a derived capability into a CNode of the system. What exists once (`Reply`, `Irq`) is moved there; such an object
+    /// belongs to the group of that CNode, so it is made again with it.
     Grant {
         /// A `CNode` object.
         cnode: ObjectId,
@@ -171,7 +172,7 @@ pub enum Record<'a> {
         /// The `Vcpu` that makes it a guest.
         vcpu: Option<ObjectId>,
     },
-    /// Say what an interrupt does.
+    /// Say what an interrupt does. Stands before the `Grant` that moves the handler away.
     Interrupt {
         /// An `Irq` object.
         irq: ObjectId,

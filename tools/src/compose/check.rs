@@ -60,7 +60,7 @@ fn time(time: &Time, priority_max: u64, problems: &mut Vec<Problem>) {
 
 fn ram(system: &Resolved, problems: &mut Vec<Problem>) {
     for ram in system.vms.iter().map(|vm| &vm.vm.ram) {
-        if ram.value % (2 << 20) != 0 {
+        if !ram.value.is_multiple_of(2 << 20) {
             let up = ram.value.next_multiple_of(2 << 20);
             problems.push(
                 Problem::at(&ram.span, "RAM comes in pieces of 2 MiB", "not a multiple of 2 MiB")
@@ -103,7 +103,7 @@ fn raw_kernels(system: &Resolved, problems: &mut Vec<Problem>) {
 
 fn stacks(system: &Resolved, problems: &mut Vec<Problem>) {
     for stack in system.components.iter().filter_map(|component| component.component.stack.as_ref()) {
-        if stack.value % 4096 != 0 || stack.value == 0 || stack.value > defaults::STACK_BYTES_MAX {
+        if !stack.value.is_multiple_of(4096) || stack.value == 0 || stack.value > defaults::STACK_BYTES_MAX {
             let message = format!("a stack can't be of {}", show_size(stack.value));
             problems.push(Problem::at(&stack.span, message, "not possible").help(format!(
                 "stacks come in pieces of 4KiB, up to {}",
@@ -149,7 +149,7 @@ fn channels(system: &Resolved, problems: &mut Vec<Problem>) {
 
 fn memory(bytes: &At<u64>, problems: &mut Vec<Problem>) {
     const MAX: u64 = 64 << 20;
-    if bytes.value % 4096 != 0 || bytes.value == 0 || bytes.value > MAX {
+    if !bytes.value.is_multiple_of(4096) || bytes.value == 0 || bytes.value > MAX {
         let message = format!("a shared memory can't be of {}", show_size(bytes.value));
         problems.push(
             Problem::at(&bytes.span, message, "not possible")

@@ -17,8 +17,8 @@ pub const EVENTS_ABOVE_GUEST: u8 = 5;
 /// and its thread for exits by this.
 pub const EXITS_ABOVE_GUEST: u8 = 10;
 
-/// Bytes of a stack.
-pub const STACK_BYTES: u32 = 16 << 10;
+/// Bytes of a stack: reading a configuration alone takes more than 16 KiB.
+pub const STACK_BYTES: u32 = 32 << 10;
 /// The most bytes of a stack: its stride in the address space, less a page that stays unmapped.
 pub const STACK_BYTES_MAX: u64 = (1 << protocol::layout::STACK_STRIDE_BITS) - 4096;
 

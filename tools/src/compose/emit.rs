@@ -100,7 +100,13 @@ fn contents<'a>(plan: &'a Plan, arrangement: &Arrangement, records: &mut Vec<Rec
     }));
 }
 
+/// Interrupts first: their handlers are moved to who gets them.
 fn authority(plan: &Plan, records: &mut Vec<Record<'_>>) {
+    records.extend(plan.interrupts.iter().map(|interrupt| Record::Interrupt {
+        irq: id(plan, interrupt.irq),
+        notification: id(plan, interrupt.notification),
+        badge: interrupt.badge,
+    }));
     records.extend(plan.grants.iter().map(|grant| Record::Grant {
         cnode: id(plan, grant.cnode),
         index: grant.index,
@@ -125,11 +131,6 @@ fn threads(plan: &Plan, records: &mut Vec<Record<'_>>) {
         ceiling: thread.priority,
         context: thread.context.map(|context| id(plan, context)),
         vcpu: thread.vcpu.map(|vcpu| id(plan, vcpu)),
-    }));
-    records.extend(plan.interrupts.iter().map(|interrupt| Record::Interrupt {
-        irq: id(plan, interrupt.irq),
-        notification: id(plan, interrupt.notification),
-        badge: interrupt.badge,
     }));
     let starts = plan.threads.iter().filter(|thread| thread.starts);
     records.extend(starts.map(|thread| Record::Start { tcb: id(plan, thread.tcb) }));

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// ELFs by program, or why there are none.
+pub type BuiltPrograms = Result<BTreeMap<ProgramName, PathBuf>, String>;
+
 /// How the composer gets what it can't make. Errors are texts for people, which say what mends them.
 pub struct Inputs<'a> {
     /// Builds programs for a board, all in one go; the paths of their ELFs. [`ProgramName::Elf`] is never asked for.
-    pub programs: &'a mut dyn FnMut(&str, &[ProgramName]) -> Result<BTreeMap<ProgramName, PathBuf>, String>,
+    pub programs: &'a mut dyn FnMut(&str, &[ProgramName]) -> BuiltPrograms,
     /// Fetches a guest's kernel by a name such as `debian:armmp-lpae`.
     pub fetch: &'a mut dyn FnMut(&str) -> Result<PathBuf, String>,
     /// Makes the initial file system with a shell.

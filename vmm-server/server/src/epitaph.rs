@@ -25,10 +25,23 @@ fn registers(vcpu: Vcpu) {
     let read = |register| vcpu.read_register(register).unwrap_or(0) as u32;
     log::error!("pc {=u32:#010x} cpsr {=u32:#010x} sctlr {=u32:#010x}", read(Pc), read(Cpsr), read(Sctlr));
     for [a, b, c, d] in [[R0, R1, R2, R3], [R4, R5, R6, R7], [R8, R9, R10, R11]] {
-        log::error!("{=str} {=u32:#010x} {=u32:#010x} {=u32:#010x} {=u32:#010x}", row(a), read(a), read(b), read(c), read(d));
+        log::error!(
+            "{=str} {=u32:#010x} {=u32:#010x} {=u32:#010x} {=u32:#010x}",
+            row(a),
+            read(a),
+            read(b),
+            read(c),
+            read(d)
+        );
     }
     log::error!("r12 {=u32:#010x} sp_svc {=u32:#010x} lr_svc {=u32:#010x}", read(R12), read(SpSvc), read(LrSvc));
-    log::error!("lr_abt {=u32:#010x} spsr_abt {=u32:#010x} dfar {=u32:#010x} dfsr {=u32:#x}", read(LrAbt), read(SpsrAbt), read(Dfar), read(Dfsr));
+    log::error!(
+        "lr_abt {=u32:#010x} spsr_abt {=u32:#010x} dfar {=u32:#010x} dfsr {=u32:#x}",
+        read(LrAbt),
+        read(SpsrAbt),
+        read(Dfar),
+        read(Dfsr)
+    );
     log::error!("ttbr0 {=u32:#010x} ttbcr {=u32:#010x} vbar {=u32:#010x}", read(Ttbr0), read(Ttbcr), read(Vbar));
 }
 

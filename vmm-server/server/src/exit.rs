@@ -76,7 +76,9 @@ pub fn device(
 pub fn seldom(machine: &Lock<Option<Machine>>, vcpu: usize, label: u16, words: [u32; 4], signal: impl Fn()) -> Verdict {
     let (verdict, todo) = {
         let mut guard = machine.lock();
-        let Some(machine) = guard.as_mut() else { return Verdict::answer(ExitReply::STOP) };
+        let Some(machine) = guard.as_mut() else {
+            return Verdict::answer(ExitReply::STOP);
+        };
         machine.keep(vcpu, label, words);
         (decide(machine, vcpu, label, words), machine.take_todo())
     };
@@ -94,7 +96,11 @@ fn decide(machine: &mut Machine, vcpu: usize, label: u16, words: [u32; 4]) -> Ve
         Some(ExitKind::Undecoded) => undecoded::carry_out(machine, vcpu, words),
         Some(ExitKind::Fetch) => {
             let crashed = machine.aborts_too_often(words[2]);
-            if crashed { Verdict::End(Ending::Crashed) } else { Verdict::Answer(ExitReply::PREFETCH_ABORT, [words[2], 0]) }
+            if crashed {
+                Verdict::End(Ending::Crashed)
+            } else {
+                Verdict::Answer(ExitReply::PREFETCH_ABORT, [words[2], 0])
+            }
         }
         Some(ExitKind::Undefined) | None => Verdict::answer(ExitReply::UNDEFINED),
     }
@@ -166,7 +172,9 @@ pub fn finish(machine: &Lock<Option<Machine>>, mut todo: Todo, signal: impl Fn()
             return;
         }
         let mut guard = machine.lock();
-        let Some(machine) = guard.as_mut() else { return };
+        let Some(machine) = guard.as_mut() else {
+            return;
+        };
         machine.serve_port();
         if clock::now_us().saturating_sub(start) > STUCK_US {
             machine.port.drop_backlog();

@@ -16,22 +16,28 @@ static MACHINE: Lock<Option<Machine>> = Lock::new(None);
 
 /// Where a thread begins, by its number.
 pub fn run(thread: u32) {
-    let Some(config) = space::config() else { return };
-    let Some(vm) = config.vm.as_ref() else { return log::error!("{=str}: there is no VM to serve", config.name) };
-    let parts = match Parts::find(&config, vm) {
+    let Some(config) = space::config() else {
+        return;
+    };
+    let Some(vm) = config.vm.as_ref() else {
+        return log::error!("{=str}: there is no VM to serve", config.name);
+    };
+    let parts = match Parts::find(config, vm) {
         Ok(parts) => parts,
-        Err(name) => return fail(&config, "a capability is missing", name),
+        Err(name) => return fail(config, "a capability is missing", name),
     };
     match thread.checked_sub(1) {
         Some(vcpu) => answer_exits(&parts, config.name, vcpu as usize),
-        None => match prepare(&config, vm, &parts) {
+        None => match prepare(config, vm, &parts) {
             Ok(()) => serve_events(&parts),
-            Err((what, detail)) => fail(&config, what, detail),
+            Err((what, detail)) => fail(config, what, detail),
         },
     }
 }
 
-/// Loads the guest, makes its machine, and lets it run. The error says what failed, and of what.
+/// Loads the guest, makes its machine, and lets it run. The error says what failed, and of what. What it needs of the stack is free again
+/// when events are served.
+#[inline(never)]
 fn prepare<'a>(config: &Config<'a>, vm: &Vm<'a>, parts: &Parts) -> Result<(), (&'static str, &'a str)> {
     let ring = |name| config.memory(name).and_then(|memory| space::memory(&memory));
     let memory = space::guest_ram(vm).ok_or(("its RAM is nowhere", ""))?;
@@ -58,6 +64,7 @@ fn prepare<'a>(config: &Config<'a>, vm: &Vm<'a>, parts: &Parts) -> Result<(), (&
 }
 
 /// Thread 0: input, and room for output.
+#[inline(never)]
 fn serve_events(parts: &Parts) {
     while Notification(slot::EVENTS).wait().is_ok() {
         exit::event(&MACHINE, || wake(parts.console));
@@ -67,7 +74,9 @@ fn serve_events(parts: &Parts) {
 /// Thread 1 + N.
 #[inline(never)]
 fn answer_exits(parts: &Parts, name: &str, number: usize) {
-    let Some(reply) = parts.vcpus.get(number).map(|vcpu| vcpu.reply) else { return };
+    let Some(reply) = parts.vcpus.get(number).map(|vcpu| vcpu.reply) else {
+        return;
+    };
     let (exits, console) = (parts.exits, parts.console);
     let mut received = exits.receive(reply);
     while let Ok(message) = received {
@@ -115,4 +124,3 @@ fn wake(console: Option<Notification>) {
         let _ = console.signal();
     }
 }
-

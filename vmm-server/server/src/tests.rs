@@ -200,9 +200,22 @@ fn a_virtio_console_prints_what_the_guest_queued() {
     ram.write(u64::from(ring) + 0x1000, &[0, 0, 1, 0, 0, 0]).unwrap();
     ram.write(u64::from(ring) + 0x3000, b"hello").unwrap();
     for (offset, value) in [
-        (0x70, 0), (0x70, 1), (0x70, 3), (0x24, 1), (0x20, 1), (0x24, 0), (0x20, 0), (0x70, 11),
-        (0x30, 1), (0x38, 8), (0x80, ring), (0x90, ring + 0x1000), (0xa0, ring + 0x2000), (0x44, 1),
-        (0x70, 15), (0x50, 1),
+        (0x70, 0),
+        (0x70, 1),
+        (0x70, 3),
+        (0x24, 1),
+        (0x20, 1),
+        (0x24, 0),
+        (0x20, 0),
+        (0x70, 11),
+        (0x30, 1),
+        (0x38, 8),
+        (0x80, ring),
+        (0x90, ring + 0x1000),
+        (0xa0, ring + 0x2000),
+        (0x44, 1),
+        (0x70, 15),
+        (0x50, 1),
     ] {
         world.store(base + offset, value);
     }

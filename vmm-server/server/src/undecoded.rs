@@ -6,9 +6,9 @@
 use crate::exit::{Verdict, data_abort};
 use crate::machine::Machine;
 use crate::registers::{banked, regime, step_it};
+use abi::Error;
 use abi::exit::{Access, ExitReply};
 use abi::vcpu::GuestRegister;
-use abi::Error;
 use runtime::Vcpu;
 use vmm_devices::bus;
 use vmm_devices::decode::{self, Execution, Refused, Register, Step};
@@ -36,7 +36,9 @@ impl From<Error> for Trouble {
 /// Carries out the access of an `Undecoded` exit.
 pub fn carry_out(machine: &mut Machine, vcpu: usize, words: [u32; 4]) -> Verdict {
     let [access, _, address, pc] = words;
-    let Some(&handle) = machine.cpus.handles.get(vcpu) else { return Verdict::answer(ExitReply::STOP) };
+    let Some(&handle) = machine.cpus.handles.get(vcpu) else {
+        return Verdict::answer(ExitReply::STOP);
+    };
     if access & Access::WALK != 0 {
         return data_abort(machine, address);
     }

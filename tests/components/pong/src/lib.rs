@@ -43,7 +43,9 @@ impl Handler for Server {
     fn handle(&mut self, incoming: &Incoming<'_>, answer: &mut Answer) {
         match incoming.label {
             Ping::LABEL => answer.to::<Ping>(incoming, |Ping(number)| Pong(number.wrapping_add(1))),
-            Sum::LABEL => answer.to::<Sum>(incoming, |Sum(numbers)| Pong(numbers.iter().fold(0, |a, b| a.wrapping_add(*b)))),
+            Sum::LABEL => {
+                answer.to::<Sum>(incoming, |Sum(numbers)| Pong(numbers.iter().fold(0, |a, b| a.wrapping_add(*b))))
+            }
             // The answer refuses by itself.
             _ => return,
         }

@@ -7,7 +7,9 @@ runtime::entry!(run);
 fn run(_thread: u32) {
     use runtime::{Endpoint, Reply, log, space};
 
-    let Some(config) = space::config() else { return };
+    let Some(config) = space::config() else {
+        return;
+    };
     let (Some(endpoint), Some(reply)) = (config.capability("pong"), config.capability("pong.reply")) else {
         return log::error!("pong: there is no channel `pong` to serve");
     };

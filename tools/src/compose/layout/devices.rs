@@ -1,7 +1,7 @@
 //! Registers and interrupts of the board that components get.
 
 use super::build::{ALL, Builder, DEVICE, Memory};
-use super::plan::{Badge, GroupKey, Interrupt, Key};
+use super::plan::{Badge, GroupKey, Interrupt};
 use super::room::Room;
 use abi::object::PAGE_BITS;
 use system::ObjectKind;
@@ -31,12 +31,11 @@ pub fn give_registers(b: &mut Builder, room: &mut Room, name: &str, memory: &Mem
 }
 
 /// Makes the handler of a shared interrupt, which signals that bit of the room's notification.
-pub fn give_interrupt(b: &mut Builder, shared: GroupKey, room: &mut Room, name: &str, spi: u32, badge: u32) -> Key {
+pub fn give_interrupt(b: &mut Builder, room: &mut Room, name: &str, spi: u32, badge: u32) {
     let intid = (FIRST_SPI + spi) as u16;
-    let irq = b.object(shared, format!("interrupt {intid} ({name})"), ObjectKind::Irq { intid, edge: false });
+    let irq = b.object(room.group, format!("interrupt {intid} ({name})"), ObjectKind::Irq { intid, edge: false });
     room.capability(b, name, irq, ALL, Badge::None);
     b.plan.interrupts.push(Interrupt { irq, notification: room.events, badge });
-    irq
 }
 
 /// A component's own devices. The error names what there is too much of.
@@ -52,7 +51,7 @@ pub fn wire(b: &mut Builder, shared: GroupKey, room: &mut Room, devices: &[&boar
             let badge = room
                 .interrupt_event(&name)
                 .ok_or_else(|| format!("`{}` has more signals and interrupts than one notification has bits", room.name))?;
-            give_interrupt(b, shared, room, &name, spi, badge);
+            give_interrupt(b, room, &name, spi, badge);
         }
     }
     Ok(())

@@ -21,7 +21,7 @@ pub fn uart(b: &mut Builder, shared: GroupKey, console: &mut Room, board: &Board
     let registers = devices::registers(b, shared, "uart", board.uart.base, 0x1000);
     devices::give_registers(b, console, "uart", &registers, board.uart.clock_hz);
     console.event("uart.irq", UART_EVENT);
-    devices::give_interrupt(b, shared, console, "uart.irq", board.uart.spi, UART_EVENT);
+    devices::give_interrupt(b, console, "uart.irq", board.uart.spi, UART_EVENT);
 }
 
 /// Joins client number `index` to the console. The rings stay when the client is torn down. `tx` is what the

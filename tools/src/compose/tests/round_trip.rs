@@ -124,9 +124,9 @@ fn the_header_counts_and_objects_come_before_what_names_them() {
         Record::MapTable { .. } => 4,
         Record::Fill { .. } | Record::FillBytes { .. } => 5,
         Record::MapFrames { .. } => 6,
-        Record::Grant { .. } | Record::GrantRoot { .. } => 7,
-        Record::Thread { .. } => 8,
-        Record::Interrupt { .. } => 9,
+        Record::Interrupt { .. } => 7,
+        Record::Grant { .. } | Record::GrantRoot { .. } => 8,
+        Record::Thread { .. } => 9,
         Record::Start { .. } => 10,
     };
     assert!(seen.records.is_sorted_by_key(rank));
@@ -240,6 +240,10 @@ fn capabilities_stand_in_different_slots_and_are_what_the_configuration_says() {
             let ObjectKind::CNode { bits } = seen.objects[usize::from(cnode)].2 else { panic!("not a CNode") };
             assert!(index > 0 && index < 1 << bits && part < seen.count(object));
             assert!(slots.insert((cnode, index), (object, part, rights, badge)).is_none(), "slot {index} twice");
+            if matches!(seen.objects[usize::from(object)].2, ObjectKind::Reply | ObjectKind::Irq { .. }) {
+                assert_eq!(seen.owner(object), seen.owner(cnode), "what is moved belongs to who gets it");
+                assert_eq!(badge, 0);
+            }
         }
     }
     let held = |who: &str, name: &str| {
@@ -369,6 +373,21 @@ fn the_same_manifest_gives_the_same_image_and_a_report() {
     assert!(json.memory.is_sorted_by_key(|range| range.base));
     let html = report::html(&json);
     assert!(html.contains("<svg") && html.contains("service"), "{html}");
+}
+
+#[test]
+fn every_system_of_the_tests_is_without_fault() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/systems");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            seen += 1;
+            let checked = crate::compose::check(&path, None);
+            assert!(checked.is_ok(), "{}", crate::compose::render(&checked.unwrap_err(), false));
+        }
+    }
+    assert!(seen > 0);
 }
 
 #[test]
