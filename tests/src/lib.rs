@@ -1,1 +1,4 @@
-//! To come.
+//! What the tests of the whole share.
+#![forbid(unsafe_code)]
+
+pub mod tidy;

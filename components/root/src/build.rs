@@ -10,7 +10,7 @@ use abi::object::PAGE_BITS;
 use abi::rights::{MapFlags, Rights};
 use abi::{Error, ObjectType};
 use runtime::{
-    CNode, Endpoint, Frame, IrqControl, Reply, SchedContext, Table as TableHandle, Tcb, Untyped, VSpace, Vcpu,
+    CNode, Endpoint, Frame, IrqControl, Reply, SchedContext, Table as TableHandle, Tcb, Untyped, VSpace, Vcpu, svc,
 };
 use system::{GroupId, ObjectId, ObjectKind, ROOT_VSPACE, Reader, Record};
 
@@ -139,6 +139,9 @@ impl Root {
             }
             Record::Thread { .. } => self.thread(record),
             Record::Interrupt { irq, notification, badge } => self.bind_irq(irq, notification, badge, scope),
+            Record::StartPassive { tcb, context } => {
+                start_passive(Tcb(self.table.slot(tcb)?), SchedContext(self.table.slot(context)?))
+            }
             Record::Start { tcb } => Ok(Tcb(self.table.slot(tcb)?).resume()?),
         }
     }
@@ -272,4 +275,25 @@ fn frame_bits(kind: ObjectKind) -> Result<u32, Cause> {
         ObjectKind::Payload { .. } => Ok(abi::object::BLOCK_BITS),
         _ => Err(Cause::BadReference),
     }
+}
+
+/// How often root looks whether a passive thread receives, each time after all more urgent threads have run.
+const PASSIVE_LOOKS: u32 = 10_000;
+
+/// Lets a thread run until it receives, then takes its context. Root is the least urgent meanwhile.
+fn start_passive(tcb: Tcb, context: SchedContext) -> Result<(), Cause> {
+    const ROOT: Tcb = Tcb(root_slot::TCB);
+    const CEILING: u8 = abi::object::PRIORITY_MAX as u8;
+    tcb.resume()?;
+    ROOT.set_priority(ROOT, 0, CEILING)?;
+    let mut receives = false;
+    for _ in 0..PASSIVE_LOOKS {
+        receives = tcb.is_receiving()?;
+        if receives {
+            break;
+        }
+        svc::yield_now();
+    }
+    ROOT.set_priority(ROOT, abi::boot::ROOT_PRIORITY, CEILING)?;
+    if receives { Ok(context.unbind()?) } else { Err(Cause::NeverReceives) }
 }

@@ -18,6 +18,8 @@ pub enum Cause {
     OutOfBounds,
     /// More groups or objects than root keeps.
     TooMany,
+    /// A passive component did not wait to receive within a long time.
+    NeverReceives,
 }
 
 impl From<Error> for Cause {
@@ -37,6 +39,7 @@ impl Cause {
             Self::NoMemory => "no memory for it",
             Self::OutOfBounds => "it reaches outside of the payload or of its object",
             Self::TooMany => "too many groups or objects",
+            Self::NeverReceives => "a passive component does not begin to receive",
         }
     }
 
@@ -77,6 +80,7 @@ pub const fn kind(record: &Record<'_>) -> &'static str {
         Record::GrantRoot { .. } => "grant-root",
         Record::Thread { .. } => "thread",
         Record::Interrupt { .. } => "interrupt",
+        Record::StartPassive { .. } => "start-passive",
         Record::Start { .. } => "start",
     }
 }

@@ -28,7 +28,7 @@ impl Scope {
             Record::Grant { cnode, object, .. } => mine(cnode)? || mine(object)?,
             Record::GrantRoot { cnode, .. } => mine(cnode)?,
             // A thread of another group that lost something of this one would have to be stopped first.
-            Record::Thread { tcb, .. } | Record::Start { tcb } => mine(tcb)?,
+            Record::Thread { tcb, .. } | Record::StartPassive { tcb, .. } | Record::Start { tcb } => mine(tcb)?,
             Record::Interrupt { irq, notification, .. } => mine(irq)? || mine(notification)?,
         })
     }

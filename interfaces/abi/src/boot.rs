@@ -108,6 +108,8 @@ pub mod root_slot {
     pub const FIRST_FREE: u32 = UNTYPED + super::UNTYPED_MAX as u32;
 }
 
+/// Priority of root's thread.
+pub const ROOT_PRIORITY: u8 = 200;
 /// Where root's image is linked.
 pub const ROOT_LINK_ADDRESS: u32 = 0x1000_0000;
 /// Root's stack ends here (it grows down from this address); below it lies an unmapped page.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Changes with any change to a record; root refuses another.
-pub const SYSTEM_VERSION: u32 = 1;
+pub const SYSTEM_VERSION: u32 = 2;
 
 /// The n-th `Object` record of the system, from 0.
 pub type ObjectId = u16;
@@ -180,6 +180,14 @@ pub enum Record<'a> {
         notification: ObjectId,
         /// The bit that it sets.
         badge: u32,
+    },
+    /// Let a thread run on its context until it waits to receive, then take the context away: from then on it
+    /// runs on its callers' time. These records stand before all `Start` records.
+    StartPassive {
+        /// A `Tcb` object.
+        tcb: ObjectId,
+        /// The `SchedContext` object that is bound to it.
+        context: ObjectId,
     },
     /// Let a thread run. All `Start` records stand at the end.
     Start {

@@ -132,6 +132,10 @@ fn threads(plan: &Plan, records: &mut Vec<Record<'_>>) {
         context: thread.context.map(|context| id(plan, context)),
         vcpu: thread.vcpu.map(|vcpu| id(plan, vcpu)),
     }));
-    let starts = plan.threads.iter().filter(|thread| thread.starts);
+    let passive = plan.threads.iter().filter(|thread| thread.passive);
+    records.extend(passive.filter_map(|thread| {
+        Some(Record::StartPassive { tcb: id(plan, thread.tcb), context: id(plan, thread.context?) })
+    }));
+    let starts = plan.threads.iter().filter(|thread| thread.starts && !thread.passive);
     records.extend(starts.map(|thread| Record::Start { tcb: id(plan, thread.tcb) }));
 }

@@ -114,6 +114,8 @@ pub struct Component {
     pub on_crash: Action,
     /// Whether it has a console channel.
     pub console: bool,
+    /// Whether it runs on its callers' time only.
+    pub passive: bool,
     /// Devices of the board.
     pub devices: Vec<At<String>>,
 }

@@ -78,6 +78,7 @@ pub fn lay_out(system: &Resolved, programs: &Programs<'_>, guests: &[Loaded]) ->
             threads: 1,
             priority: defaults::priority(&written.time, defaults::COMPONENT_PRIORITY),
             share: defaults::share(&written.time, defaults::COMPONENT),
+            passive: written.passive,
         };
         let mut room = Room::new(b, shared, &recipe);
         let own: Vec<_> = component.devices.iter().map(|at| &at.value).collect();
@@ -126,6 +127,7 @@ fn service(b: &mut Builder, shared: Shared, programs: &Programs<'_>, who: (&str,
         threads: 1,
         priority,
         share,
+        passive: false,
     };
     Room::new(b, shared, &recipe)
 }

@@ -181,6 +181,8 @@ pub struct Thread {
     pub vcpu: Option<Key>,
     /// Whether root starts it.
     pub starts: bool,
+    /// Whether root takes its context away once it receives.
+    pub passive: bool,
 }
 
 /// What an interrupt signals.

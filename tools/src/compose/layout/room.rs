@@ -32,6 +32,8 @@ pub struct Recipe<'a> {
     pub priority: u8,
     /// Time of the first.
     pub share: Share,
+    /// Whether the first runs on its callers' time only.
+    pub passive: bool,
 }
 
 /// What all compartments have to do with.
@@ -128,6 +130,9 @@ impl Room {
         let Share { budget_us, period_us } = recipe.share;
         let context = b.object(group, "context", ObjectKind::SchedContext { core: 0, budget_us, period_us });
         room.thread(b, shared, 0, recipe.priority, Some(context));
+        if let Some(first) = b.plan.threads.last_mut() {
+            first.passive = recipe.passive;
+        }
         room
     }
 
@@ -147,6 +152,7 @@ impl Room {
             context,
             vcpu: None,
             starts: number == 0,
+            passive: false,
         });
         tcb
     }

@@ -44,6 +44,7 @@ pub fn make(
         threads: 1 + VCPUS,
         priority: guest_priority + defaults::EVENTS_ABOVE_GUEST,
         share: defaults::VMM,
+        passive: false,
     };
     let mut room = Room::new(b, shared, &recipe);
     let group = room.group;
@@ -81,6 +82,7 @@ pub fn make(
             context: None,
             vcpu: Some(vcpu),
             starts: false,
+            passive: false,
         });
         let named = [("reply", reply), ("vcpu", vcpu), ("guest", guest), ("exit-thread", exit_thread), ("context", context)];
         for (name, object) in named {

@@ -92,7 +92,7 @@ pub fn component<'a>(
     span: Span,
     problems: &mut Vec<Problem>,
 ) -> Option<Component> {
-    const KEYS: &[&str] = &["crate", "elf", "priority", "budget", "period", "stack", "on-crash", "console", "devices"];
+    const KEYS: &[&str] = &["crate", "elf", "priority", "budget", "period", "stack", "on-crash", "console", "passive", "devices"];
     check_name("component", &name, problems);
     let title = format!("[component.{}]", name.value);
     let mut section = Section::new(title.clone(), table, span, KEYS, &["watchdog", "threads"], problems);
@@ -119,6 +119,7 @@ pub fn component<'a>(
         stack: section.size("stack"),
         on_crash: action(&mut section, "on-crash", Action::Stop),
         console: section.boolean("console").unwrap_or(true),
+        passive: section.boolean("passive").unwrap_or(false),
         devices: section.strings("devices"),
         name,
         program: program?,

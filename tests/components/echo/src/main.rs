@@ -1,0 +1,32 @@
+//! Echo's program.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+runtime::entry!(run);
+
+#[cfg(target_os = "none")]
+fn run(_thread: u32) {
+    use abi::{MessageInfo, Syscall};
+    use echo::Role;
+    use protocol::layout::slot;
+    use runtime::space;
+    use runtime::svc::{Registers, svc};
+
+    let Some(config) = space::config() else { return };
+    match echo::role(|name| config.capability(name)) {
+        Role::Server(endpoint, reply) => {
+            let answer = Registers::new(endpoint, MessageInfo::new(0, 0), [0; 4], reply);
+            let mut message = svc::<{ Syscall::Recv as u32 }>(answer);
+            loop {
+                // A long question gets as long an answer.
+                let info = MessageInfo::new(0, message.info.length());
+                message = svc::<{ Syscall::ReplyRecv as u32 }>(Registers::new(endpoint, info, message.words, reply));
+            }
+        }
+        Role::Receiver(endpoint) => loop {
+            svc::<{ Syscall::Recv as u32 }>(Registers::new(endpoint, MessageInfo::default(), [0; 4], 0));
+        },
+        Role::Waiter => loop {
+            svc::<{ Syscall::Wait as u32 }>(Registers::new(slot::EVENTS, MessageInfo::default(), [0; 4], 0));
+        },
+    }
+}

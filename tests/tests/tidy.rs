@@ -1,0 +1,233 @@
+//! The rules of the house, held against the real tree. What each rule is stands in `src/tidy`.
+
+use bulkhead_tests::tidy::{File, docs, forbid, house, layers, length, sloc, tree, vaults, wiring, words};
+use bulkhead_tools::compose;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const UNSAFE: &str = include_str!("../src/tidy/lists/unsafe.txt");
+const LONG: &str = include_str!("../src/tidy/lists/long.txt");
+const ROOMS: &str = include_str!("../src/tidy/lists/rooms.txt");
+
+/// The tree, which is looked at for nothing if it is not all there.
+fn files() -> Vec<File> {
+    let files = tree::files(&tree::root());
+    assert!(files.len() > 200 && files.iter().any(|file| file.path == "kernel/core/src/lib.rs"), "where is the tree?");
+    files
+}
+
+fn book(name: &str) -> String {
+    let path = tree::root().join("tools/docs").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[track_caller]
+fn none(findings: Vec<String>) {
+    assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
+}
+
+#[test]
+fn dependencies_point_the_right_way() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(tree::root())
+        .output()
+        .unwrap();
+    let metadata = serde_json::from_slice(&output.stdout).unwrap();
+    let (crates, arrows) = layers::read(&metadata).unwrap();
+    assert!(crates.len() >= 15 && arrows.len() > 50, "{crates:?}");
+    none(layers::violations(&crates, &arrows));
+}
+
+#[test]
+fn unsafe_code_stands_in_the_vaults_alone() {
+    none(vaults::files(&files(), UNSAFE));
+}
+
+#[test]
+fn every_unsafe_block_is_argued() {
+    none(vaults::arguments(&files()));
+}
+
+#[test]
+fn every_crate_without_a_vault_forbids_unsafe_code() {
+    none(forbid::roots(&files(), UNSAFE));
+}
+
+#[test]
+fn no_file_is_longer_than_a_room() {
+    none(length::lengths(&files(), LONG));
+}
+
+#[test]
+fn roots_of_crates_only_wire() {
+    none(wiring::logic(&files(), ROOMS));
+}
+
+#[test]
+fn the_top_level_is_fixed() {
+    none(house::top_level(&tree::top_level(&tree::root())));
+}
+
+#[test]
+fn no_forbidden_word_is_committed() {
+    none(words::forbidden(&files()));
+}
+
+#[test]
+fn the_kernel_is_small() {
+    let parts = sloc::kernel(&files());
+    let all: usize = parts.iter().map(|(_, lines)| lines).sum();
+    for (folder, lines) in &parts {
+        println!("{folder}: {lines} lines of code");
+    }
+    println!("the kernel: {all} lines of code, {} at most", sloc::KERNEL_LINES_MAX);
+    assert!(parts.iter().all(|(_, lines)| *lines > 0));
+    assert!(all <= sloc::KERNEL_LINES_MAX, "{all} lines");
+}
+
+#[test]
+fn links_of_the_books_lead_somewhere() {
+    let root = tree::root();
+    none(docs::dead_links(&files(), &|path| root.join(path).exists()));
+}
+
+#[test]
+fn promises_name_tests_that_exist() {
+    let text = book("promises.md");
+    assert!(text.contains(".rs`"), "no promise names a test");
+    none(docs::broken_promises(&text, &files()));
+}
+
+/// A folder of its own for a manifest's files, so that what it names is there.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    for file in ["files/zImage", "files/kernel.elf", "files/kernel.bin", "files/initrd.cpio", "files/driver.elf"] {
+        let path = folder.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, [0]).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn every_manifest_and_board_in_the_books_is_right() {
+    let files = files();
+    none(docs::unmarked(&files));
+    let (mut manifests, mut boards) = (0, 0);
+    for file in files.iter().filter(|file| file.path.ends_with(".md")) {
+        for block in docs::blocks(&file.text) {
+            let place = format!("{}:{}", file.path, block.line);
+            let path = folder("books").join(format!("block-{}-{}.toml", file.path.replace('/', "-"), block.line));
+            match block.info.as_str() {
+                "toml manifest" => {
+                    std::fs::write(&path, &block.text).unwrap();
+                    if let Err(reports) = compose::check(&path, None) {
+                        panic!("{place}\n{}", compose::render(&reports, false));
+                    }
+                    manifests += 1;
+                }
+                "toml board" => {
+                    std::fs::write(&path, &block.text).unwrap();
+                    if let Err(error) = boards::load(&path) {
+                        panic!("{place}\n{error}");
+                    }
+                    boards += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(manifests >= 5 && boards >= 1, "{manifests} manifests, {boards} boards");
+}
+
+#[test]
+fn the_manifests_book_names_every_key() {
+    let files = files();
+    let parser = files.iter().filter(|file| file.path.starts_with("tools/src/compose/parse/"));
+    let keys: Vec<String> = parser.flat_map(|file| docs::keys(&file.text)).collect();
+    assert!(keys.len() > 30, "{keys:?}");
+    none(docs::unnamed(&book("manifest.md"), keys.iter().map(String::as_str)));
+}
+
+#[test]
+fn the_boards_book_names_every_key() {
+    let files = files();
+    let board = files.iter().find(|file| file.path == "boards/src/board.rs").unwrap();
+    let fields = board.text.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "));
+    let keys: Vec<String> = fields.map(|(name, _)| name.replace('_', "-")).collect();
+    assert!(keys.len() > 20, "{keys:?}");
+    none(docs::unnamed(&book("boards.md"), keys.iter().map(String::as_str)));
+}
+
+#[test]
+fn the_kernels_book_names_every_call_method_and_error() {
+    use abi::method::*;
+    let text = book("kernel.md");
+    let mut names: Vec<String> = Vec::new();
+    macro_rules! methods {
+        ($($object:literal $type:ident),*) => {
+            $(names.extend($type::ALL.iter().map(|method| format!("{}::{method:?} {:#x}", $object, *method as u16)));)*
+        };
+    }
+    methods!(
+        "Untyped" UntypedMethod, "CNode" CNodeMethod, "Frame" FrameMethod, "Table" TableMethod, "Tcb" TcbMethod,
+        "Vcpu" VcpuMethod, "SchedContext" SchedContextMethod, "IrqControl" IrqControlMethod,
+        "IrqHandler" IrqHandlerMethod, "Power" PowerMethod
+    );
+    names.extend((0..).map_while(abi::Syscall::from_number).map(|call| format!("{call:?} {}", call as u32)));
+    names.extend(abi::Error::ALL.iter().map(|error| format!("{error:?} {}", *error as u32)));
+    names.extend((0..=u16::MAX).filter_map(abi::exit::ExitKind::from_label).map(|kind| format!("{kind:?} {}", kind as u16)));
+    names.extend((0..=u16::MAX).filter_map(abi::fault::FaultKind::from_label).map(|kind| format!("{kind:?} {:#x}", kind as u16)));
+    names.extend((0..=32).filter_map(abi::ObjectType::from_number).map(|object| format!("{object:?} {}", object as u32)));
+    assert!(names.len() > 100);
+    none(docs::unnamed(&text, names.iter().map(String::as_str)));
+}
+
+/// The published table of a guest's registers, as the code has it.
+fn registers() -> String {
+    use abi::vcpu::{ClosedBy, GuestRegister, TABLE};
+    let mut text = String::from(
+        "<!-- Made from interfaces/abi/src/vcpu.rs: BULKHEAD_UPDATE=1 cargo test -p bulkhead-tests --test tidy -->\n\
+         # The registers of a guest\n\n\
+         What every register of a guest is at its reset, and what keeps a component from reaching it while it stays in\n\
+         the hardware. The kernel saves these registers when another vCPU needs the hardware, and at no other time; the\n\
+         code that saves, restores and resets them, and this table, are made from one list.\n\n\
+         | closed by | means |\n|---|---|\n",
+    );
+    let meanings = [
+        (ClosedBy::Privilege, "user mode has no name for it"),
+        (ClosedBy::Hstr, "HSTR.Tn of its CRn traps"),
+        (ClosedBy::HstrTee, "HSTR.TTEE or TEECR.XED traps"),
+        (ClosedBy::Switched, "it acts on user mode, so it is replaced by a constant while a component runs"),
+        (ClosedBy::Cntkctl, "the constant CNTKCTL of components closes it"),
+        (ClosedBy::Hcptr, "HCPTR.TCPn traps"),
+    ];
+    for (closed, meaning) in meanings {
+        text.push_str(&format!("| `{closed:?}` | {meaning} |\n"));
+    }
+    text.push_str("\n| number | register | at reset | closed by |\n|---|---|---|---|\n");
+    for (register, reset, closed) in TABLE {
+        text.push_str(&format!("| {} | `{register:?}` | {reset:#x} | `{closed:?}` |\n", *register as u32));
+    }
+    text.push_str(
+        "\n## Not in the table\n\n\
+         The kernel has these registers elsewhere, so they are in no component's reach: in the thread's context, which every entry to\n\
+         the kernel saves; in registers that exist once for each vCPU and that only Hyp mode can name; or, for floating\n\
+         point, in the hardware behind HCPTR until another vCPU uses it.\n\n\
+         | number | register |\n|---|---|\n",
+    );
+    for register in GuestRegister::ALL.iter().filter(|register| !TABLE.iter().any(|(listed, ..)| listed == *register)) {
+        text.push_str(&format!("| {} | `{register:?}` |\n", *register as u32));
+    }
+    text
+}
+
+#[test]
+fn the_published_registers_are_those_of_the_code() {
+    let text = registers();
+    if std::env::var_os("BULKHEAD_UPDATE").is_some() {
+        std::fs::write(tree::root().join("tools/docs/registers.md"), &text).unwrap();
+    }
+    assert!(book("registers.md") == text, "tools/docs/registers.md is not what the code says: run this test with BULKHEAD_UPDATE=1");
+}
