@@ -32,8 +32,8 @@ pub fn build(manifest: &Path, board: Option<&str>, output: Option<&Path>) -> Res
     let mut compiler = None;
     let mut inputs = Inputs {
         programs: &mut |board, names| programs(board, names).map_err(|failure| compiler.insert(failure).what.clone()),
-        fetch: &mut |name| guest_files::kernel(name).map_err(said),
-        shell: &mut || initramfs::build().map_err(said),
+        fetch: &mut |name| guest_kernel(checked.board(), name).map_err(said),
+        shell: &mut |kernel| initramfs::build(kernel).map_err(said),
     };
     let built = compose::build(manifest, board, &folder, &mut inputs);
     let built = built.map_err(|reports| compiler.unwrap_or_else(|| failure(&reports)))?;
@@ -41,6 +41,14 @@ pub fn build(manifest: &Path, board: Option<&str>, output: Option<&Path>) -> Res
     keep_programs(&mut image, &folder)?;
     image.write(&folder.join(DESCRIPTION))?;
     Ok(image)
+}
+
+/// A guest's kernel that is not a file: `crate:PACKAGE` is built, anything else is fetched.
+fn guest_kernel(board: &str, name: &str) -> Result<PathBuf> {
+    match name.strip_prefix("crate:") {
+        Some(package) => Ok(cross::build(board, &[package])?.elf(package)?.clone()),
+        None => guest_files::kernel(name),
+    }
 }
 
 /// Puts the programs beside the image: the next build will overwrite them where they are, and log frames can only be

@@ -16,7 +16,14 @@ fn home() -> PathBuf {
     workspace::own().join("guests")
 }
 
+/// Modules of a kernel's that a guest of ours needs: drivers for the documented machine. What a kernel has built in, or
+/// does not know, is not among its modules.
+const MODULES: [&str; 6] = ["virtio", "virtio_ring", "virtio_mmio", "virtio_console", "pvpanic", "pvpanic-mmio"];
+/// Where they are kept, beside the kernel that they belong to.
+const MODULES_FOLDER: &str = "modules";
+
 /// The zImage of Debian's kernel of that flavour (`armmp-lpae`; `debian:armmp-lpae` is understood as well).
+/// [`modules`] finds what belongs to it.
 pub fn kernel(flavour: &str) -> Result<PathBuf> {
     let flavour = flavour.strip_prefix(PREFIX).unwrap_or(flavour);
     if !FLAVOURS.contains(&flavour) {
@@ -24,7 +31,7 @@ pub fn kernel(flavour: &str) -> Result<PathBuf> {
         return Err(Failure::new(format!("there is no kernel `{PREFIX}{flavour}`"))
             .mend(format!("use {}, or the path of a file", known.join(" or "))));
     }
-    cached(&home().join(flavour), "vmlinuz", |apt| {
+    cached(&home().join(flavour), "vmlinuz", Some(MODULES_FOLDER), |apt| {
         let meta = apt.package(&format!("linux-image-{flavour}"))?;
         apt.package(&real_kernel(&meta)?)
     })
@@ -32,7 +39,20 @@ pub fn kernel(flavour: &str) -> Result<PathBuf> {
 
 /// A busybox that needs no library.
 pub fn busybox() -> Result<PathBuf> {
-    cached(&home().join("busybox"), "busybox", |apt| apt.package("busybox-static"))
+    cached(&home().join("busybox"), "busybox", None, |apt| apt.package("busybox-static"))
+}
+
+/// The modules that came with a kernel that [`kernel`] returned, sorted by name.
+pub fn modules(kernel: &Path) -> Result<Vec<PathBuf>> {
+    let folder = kernel.with_file_name(MODULES_FOLDER);
+    let entries = std::fs::read_dir(&folder).map_err(|error| Failure::path(&folder, error))?;
+    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| is_module(path)).collect();
+    found.sort();
+    Ok(found)
+}
+
+fn is_module(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "ko")
 }
 
 /// What is known of a file that [`kernel`] or [`busybox`] returned: package, version and SHA-256.
@@ -77,13 +97,39 @@ fn find(unpacked: &Path, file: &str) -> Option<PathBuf> {
     None
 }
 
-fn cached(folder: &Path, file: &str, choose: impl Fn(&AptRoot) -> Result<Package>) -> Result<PathBuf> {
+/// The wanted modules of an unpacked kernel package.
+fn find_modules(unpacked: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = ["lib/modules", "usr/lib/modules"].map(|folder| unpacked.join(folder)).into();
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if is_module(&path) && MODULES.contains(&&*stem) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// The file `file` in `folder`: fetched if it is not there, or if `modules`, the folder of what belongs to it, is not.
+fn cached(
+    folder: &Path,
+    file: &str,
+    modules: Option<&str>,
+    choose: impl Fn(&AptRoot) -> Result<Package>,
+) -> Result<PathBuf> {
     let path = folder.join(file);
-    if path.is_file() {
+    let modules = modules.map(|modules| folder.join(modules));
+    let complete = || path.is_file() && modules.as_ref().is_none_or(|modules| modules.is_dir());
+    if complete() {
         return Ok(path);
     }
     let _lock = workspace::lock(&workspace::own())?;
-    if path.is_file() {
+    if complete() {
         return Ok(path);
     }
     let apt = AptRoot::open(&workspace::own().join("apt"), ARCHITECTURE)?;
@@ -101,12 +147,25 @@ fn cached(folder: &Path, file: &str, choose: impl Fn(&AptRoot) -> Result<Package
     })?;
     let found = find(&unpacked, file)
         .ok_or_else(|| Failure::new(format!("{} {} holds no {file}", package.name, package.version)))?;
-    let bytes = std::fs::read(&found).map_err(|error| Failure::path(&found, error))?;
+    // A kernel and its modules belong together: the old ones go first, the kernel comes last.
+    let _ = std::fs::remove_file(&path);
+    if let Some(modules) = &modules {
+        let _ = std::fs::remove_dir_all(modules);
+        workspace::make_folder(modules)?;
+        for module in find_modules(&unpacked) {
+            keep(&module, &modules.join(module.file_name().unwrap_or_default()))?;
+        }
+    }
     let kept = toml::to_string(&package).map_err(|error| Failure::new(error.to_string()))?;
     workspace::write(&folder.join("package.toml"), kept.as_bytes())?;
-    workspace::write(&path, &bytes)?;
+    keep(&found, &path)?;
     let _ = std::fs::remove_dir_all(&unpacked);
     Ok(path)
+}
+
+fn keep(found: &Path, path: &Path) -> Result<()> {
+    let bytes = std::fs::read(found).map_err(|error| Failure::path(found, error))?;
+    workspace::write(path, &bytes)
 }
 
 #[cfg(test)]
@@ -129,5 +188,17 @@ mod tests {
         let failure = kernel("debian:marvell").unwrap_err();
         assert!(failure.what.contains("debian:marvell"), "{failure}");
         assert!(failure.mend.unwrap().contains("`debian:armmp-lpae`"));
+    }
+
+    #[test]
+    fn wanted_modules_are_found_wherever_the_package_has_them() {
+        let folder = std::env::temp_dir().join(format!("bulkhead-modules-{}", std::process::id()));
+        for (at, name) in [("lib/modules/6.1/kernel/drivers/virtio", "virtio_mmio.ko"), ("usr/lib/modules/6.1/char", "virtio_console.ko"), ("lib/modules/6.1/kernel/fs", "ext4.ko")] {
+            workspace::write(&folder.join(at).join(name), b"m").unwrap();
+        }
+        let mut names: Vec<_> = find_modules(&folder).iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+        names.sort();
+        assert_eq!(names, ["virtio_console.ko", "virtio_mmio.ko"]);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -15,8 +15,8 @@ pub struct Inputs<'a> {
     pub programs: &'a mut dyn FnMut(&str, &[ProgramName]) -> BuiltPrograms,
     /// Fetches a guest's kernel by a name such as `debian:armmp-lpae`.
     pub fetch: &'a mut dyn FnMut(&str) -> Result<PathBuf, String>,
-    /// Makes the initial file system with a shell.
-    pub shell: &'a mut dyn FnMut() -> Result<PathBuf, String>,
+    /// Makes the initial file system with a shell, with what a kernel that was fetched by that name needs; `None`: with nothing more.
+    pub shell: &'a mut dyn FnMut(Option<&str>) -> Result<PathBuf, String>,
 }
 
 /// A program's file.
@@ -106,11 +106,14 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 fn guests(system: &Resolved, inputs: &mut Inputs<'_>, problems: &mut Vec<Problem>) -> Vec<GuestFiles> {
     let mut cache: BTreeMap<PathBuf, Arc<Vec<u8>>> = BTreeMap::new();
-    let mut get = |source: &FileSource, at: &At<String>| -> Option<Arc<Vec<u8>>> {
+    let mut get = |source: &FileSource, at: &At<String>, kernel: &FileSource| -> Option<Arc<Vec<u8>>> {
         let path = match source {
             FileSource::Path(path) => Ok(path.clone()),
             FileSource::Known(name) => (inputs.fetch)(name),
-            FileSource::Shell => (inputs.shell)(),
+            FileSource::Shell => (inputs.shell)(match kernel {
+                FileSource::Known(name) => Some(name),
+                _ => None,
+            }),
         };
         let bytes = path.and_then(|path| match cache.get(&path) {
             Some(bytes) => Ok(bytes.clone()),
@@ -125,9 +128,9 @@ fn guests(system: &Resolved, inputs: &mut Inputs<'_>, problems: &mut Vec<Problem
     };
     let mut guests = Vec::new();
     for vm in &system.vms {
-        let kernel = get(&vm.kernel, &vm.vm.kernel);
+        let kernel = get(&vm.kernel, &vm.vm.kernel, &vm.kernel);
         let initrd = match (&vm.initrd, &vm.vm.initrd) {
-            (Some(source), Some(at)) => get(source, at),
+            (Some(source), Some(at)) => get(source, at, &vm.kernel),
             _ => None,
         };
         guests.extend(kernel.map(|kernel| GuestFiles { kernel, initrd }));

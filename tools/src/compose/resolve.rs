@@ -89,8 +89,8 @@ pub struct ResolvedChannel {
     pub to: Vec<At<usize>>,
 }
 
-/// Prefixes of what the tool can fetch.
-const FETCHED: &[&str] = &["debian:"];
+/// Prefixes of what the tool can fetch, or build: a guest's program that is a package of this workspace.
+const FETCHED: &[&str] = &["debian:", "crate:"];
 
 /// Finds what the manifest's names mean. Paths are relative to `folder`.
 pub fn resolve(

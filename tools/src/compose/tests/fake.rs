@@ -105,7 +105,7 @@ pub fn with_inputs<T>(use_them: impl FnOnce(&mut Inputs<'_>) -> T) -> T {
         "debian:armmp-lpae" => Ok(folder.write("zImage", &zimage(5_000_000, 19_000_000))),
         other => Err(format!("there is no kernel `{other}`")),
     };
-    let mut shell = || Ok(folder.write("initrd", &[7; 1_000_001]));
+    let mut shell = |_: Option<&str>| Ok(folder.write("initrd", &[7; 1_000_001]));
     use_them(&mut Inputs { programs: &mut programs, fetch: &mut fetch, shell: &mut shell })
 }
 
