@@ -151,6 +151,20 @@ fn the_manifests_book_names_every_key() {
 }
 
 #[test]
+fn the_manifests_book_has_the_guests_machine() {
+    let files = files();
+    let bus = files.iter().find(|file| file.path == "vmm-server/devices/src/bus.rs").unwrap();
+    let bases: Vec<String> = bus
+        .text
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const ")?.split_once("_BASE: u64 = "))
+        .map(|(_, address)| address.trim_end_matches(';').replace('_', ""))
+        .collect();
+    assert!(bases.len() >= 6, "{bases:?}");
+    none(docs::unnamed(&book("manifest.md"), bases.iter().map(String::as_str)));
+}
+
+#[test]
 fn the_boards_book_names_every_key() {
     let files = files();
     let board = files.iter().find(|file| file.path == "boards/src/board.rs").unwrap();
@@ -177,9 +191,15 @@ fn the_kernels_book_names_every_call_method_and_error() {
     );
     names.extend((0..).map_while(abi::Syscall::from_number).map(|call| format!("{call:?} {}", call as u32)));
     names.extend(abi::Error::ALL.iter().map(|error| format!("{error:?} {}", *error as u32)));
-    names.extend((0..=u16::MAX).filter_map(abi::exit::ExitKind::from_label).map(|kind| format!("{kind:?} {}", kind as u16)));
-    names.extend((0..=u16::MAX).filter_map(abi::fault::FaultKind::from_label).map(|kind| format!("{kind:?} {:#x}", kind as u16)));
-    names.extend((0..=32).filter_map(abi::ObjectType::from_number).map(|object| format!("{object:?} {}", object as u32)));
+    names.extend(
+        (0..=u16::MAX).filter_map(abi::exit::ExitKind::from_label).map(|kind| format!("{kind:?} {}", kind as u16)),
+    );
+    names.extend(
+        (0..=u16::MAX).filter_map(abi::fault::FaultKind::from_label).map(|kind| format!("{kind:?} {:#x}", kind as u16)),
+    );
+    names.extend(
+        (0..=32).filter_map(abi::ObjectType::from_number).map(|object| format!("{object:?} {}", object as u32)),
+    );
     assert!(names.len() > 100);
     none(docs::unnamed(&text, names.iter().map(String::as_str)));
 }
@@ -229,5 +249,8 @@ fn the_published_registers_are_those_of_the_code() {
     if std::env::var_os("BULKHEAD_UPDATE").is_some() {
         std::fs::write(tree::root().join("tools/docs/registers.md"), &text).unwrap();
     }
-    assert!(book("registers.md") == text, "tools/docs/registers.md is not what the code says: run this test with BULKHEAD_UPDATE=1");
+    assert!(
+        book("registers.md") == text,
+        "tools/docs/registers.md is not what the code says: run this test with BULKHEAD_UPDATE=1"
+    );
 }

@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 /// What the guest's first program prints when it has set itself up.
 pub const MARKER: &str = "bulkhead: guest is up";
 
-// A console behind a module is there only once the module is, and the kernel has opened none for us until then.
+// A console behind a module is there only once the module is. Until then the kernel has opened none for us, and what it said went
+// nowhere: virtio_console also drops what the kernel repeats when it registers, so we repeat it.
 const INIT: &str = r"#!/bin/sh
 export PATH=/sbin:/bin HOME=/ ENV=/etc/shrc
 mount -t devtmpfs devtmpfs /dev
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
+if (: <>/dev/console) 2>/dev/null; then late=; else late=yes; fi
 for module in $(cat /etc/modules); do
     insmod /lib/modules/$module.ko
 done
@@ -34,6 +36,7 @@ for device in $console console null; do
     if (: <>/dev/$device) 2>/dev/null; then break; fi
 done
 exec <>/dev/$device >&0 2>&0
+[ -z $late ] || dmesg
 echo 'bulkhead: guest is up'
 setsid -c /bin/sh
 exec /bin/busybox poweroff -f

@@ -10,15 +10,13 @@ const LINE: u32 = 64;
 pub fn maintain(op: CacheOp, address: u32, bytes: u32) {
     let first = address & !(LINE - 1);
     let lines = (address - first + bytes).div_ceil(LINE);
-    let operation = match op {
-        CacheOp::Clean => dccmvac::write,
-        CacheOp::CleanInvalidate => dccimvac::write,
-        CacheOp::Invalidate => dcimvac::write,
-        CacheOp::Unify => dccmvau::write,
-    };
     dsb_sy();
-    for line in 0..lines {
-        operation(first.wrapping_add(line * LINE));
+    // One loop for each: a boot works on millions of lines.
+    match op {
+        CacheOp::Clean => each_line(first, lines, dccmvac::write),
+        CacheOp::CleanInvalidate => each_line(first, lines, dccimvac::write),
+        CacheOp::Invalidate => each_line(first, lines, dcimvac::write),
+        CacheOp::Unify => each_line(first, lines, dccmvau::write),
     }
     if op == CacheOp::Unify {
         dsb_ish();
@@ -27,4 +25,11 @@ pub fn maintain(op: CacheOp, address: u32, bytes: u32) {
     }
     dsb_sy();
     isb();
+}
+
+#[inline(always)]
+fn each_line(first: u32, lines: u32, operation: impl Fn(u32)) {
+    for line in 0..lines {
+        operation(first.wrapping_add(line * LINE));
+    }
 }

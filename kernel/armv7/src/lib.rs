@@ -36,6 +36,8 @@ mod gic;
 #[cfg(target_os = "none")]
 mod log;
 #[cfg(target_os = "none")]
+mod memory;
+#[cfg(target_os = "none")]
 mod mmio;
 #[cfg(target_os = "none")]
 mod platform;

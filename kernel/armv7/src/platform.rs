@@ -5,13 +5,13 @@ use crate::sysreg::{self, cntv_ctl, hcptr, isr, vmpidr};
 use crate::timer::{HYP_TIMER, VIRTUAL_TIMER};
 use crate::vcpu_state::{self, Slot, index};
 use crate::world::{self, Live, World};
-use crate::{cache, fpu, gic, power, psr, stage2, timer, tlb, virtual_interface};
+use crate::{cache, fpu, gic, memory, power, psr, stage2, timer, tlb, virtual_interface};
 use abi::exit::{Access, ExitKind};
 use abi::rights::MapFlags;
 use abi::vcpu::GuestRegister;
 use kernel_core::platform::{CacheOp, GuestException, ListRegister};
 use kernel_core::vcpu::{ExitRecord, Vcpu};
-use kernel_core::{Context, Platform};
+use kernel_core::{Arena, Context, Platform};
 
 /// One core of an ARMv7-A processor.
 pub struct Armv7 {
@@ -101,6 +101,10 @@ impl Platform for Armv7 {
     }
     fn flush_all(&mut self) {
         tlb::flush_all();
+    }
+
+    fn zero(&mut self, _arena: &mut Arena, address: u32, bytes: u32) {
+        memory::zero(address, bytes);
     }
 
     fn cache(&mut self, op: CacheOp, address: u32, bytes: u32) {

@@ -120,7 +120,7 @@ impl<P: Platform> Kernel<P> {
         if need > u64::from(range.bytes) {
             return Err(BootError::NoMemory);
         }
-        self.arena.zero(range.base, need as u32);
+        self.platform.zero(&mut self.arena, range.base, need as u32);
         self.platform.cache(CacheOp::CleanInvalidate, range.base, need as u32);
 
         let irqs = bump.take(IRQS as u32 * SLOT_BYTES, GRANULE_BYTES)?;

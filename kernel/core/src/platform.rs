@@ -3,7 +3,7 @@
 //! `kernel-armv7` implements it on the processor; the simulated machine implements it on the host, with
 //! TLBs and caches that forget nothing by themselves.
 
-use crate::{Context, vcpu::Vcpu};
+use crate::{Arena, Context, vcpu::Vcpu};
 use abi::rights::MapFlags;
 
 /// How far a cache operation goes.
@@ -69,6 +69,10 @@ pub trait Platform {
 
     /// Works on `bytes` bytes of RAM at the physical address `address`, whole cache lines, and completes before returning.
     fn cache(&mut self, op: CacheOp, address: u32, bytes: u32);
+
+    /// Writes zeroes to RAM that holds no live object; `address` and `bytes` are multiples of 64. This is where
+    /// most instructions of a boot go, so the machine has its own way.
+    fn zero(&mut self, arena: &mut Arena, address: u32, bytes: u32);
 
     // --- time and interrupts ---
 

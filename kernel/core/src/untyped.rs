@@ -143,7 +143,7 @@ impl<P: Platform> Kernel<P> {
             let step = used.min(RESET_STEP_GRANULES);
             used -= step;
             let address = (page << PAGE_BITS) + (used << GRANULE_BITS);
-            self.arena.zero(address, step << GRANULE_BITS);
+            self.platform.zero(&mut self.arena, address, step << GRANULE_BITS);
             self.platform.cache(CacheOp::CleanInvalidate, address, step << GRANULE_BITS);
             self.arena.get_mut(slot).cap = Cap::Untyped { bits, flags, page, used };
             self.preemption_point()?;

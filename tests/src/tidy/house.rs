@@ -2,9 +2,20 @@
 
 /// What may stand there, and why it is there.
 const ALLOWED: &[&str] = &[
-    "Cargo.toml", "kernel", "components", "vmm-server", "interfaces", "boards", "tools", "tests", "README.md",
+    "Cargo.toml",
+    "kernel",
+    "components",
+    "vmm-server",
+    "interfaces",
+    "boards",
+    "tools",
+    "tests",
+    "README.md",
     // What every project has there.
-    "Cargo.lock", "LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md",
+    "Cargo.lock",
+    "LICENSE-MIT",
+    "LICENSE-APACHE",
+    "CHANGELOG.md",
 ];
 
 /// Entries that do not belong there, and those that are missing. Names that begin with a dot are free.

@@ -84,7 +84,13 @@ const ROWS: &[Row] = &[
         ..row(
             "tests",
             &[
-                "interfaces/*", "boards", "kernel/core", "components/*", "vmm-server/*", "tools", "tests/components/*",
+                "interfaces/*",
+                "boards",
+                "kernel/core",
+                "components/*",
+                "vmm-server/*",
+                "tools",
+                "tests/components/*",
                 "tests/guests/*",
             ],
             &[],
@@ -101,18 +107,53 @@ const ROWS: &[Row] = &[
 
 /// What may come from outside onto a board.
 const ON_BOARD: &[&str] = &[
-    "aarch32-cpu", "arrayvec", "bitflags", "defmt", "heapless", "intrusive-collections", "postcard", "postcard-schema", "serde",
+    "aarch32-cpu",
+    "arrayvec",
+    "bitflags",
+    "defmt",
+    "heapless",
+    "intrusive-collections",
+    "postcard",
+    "postcard-schema",
+    "serde",
 ];
 /// What else may run on the host: tools and tests.
 const ON_HOST: &[&str] = &[
-    "addr2line", "anstream", "assert_cmd", "clap", "cpio", "ctrlc", "defmt-decoder", "dtoolkit", "indicatif", "insta",
-    "layout-rs", "libtest-mimic", "loom", "miette", "object", "proptest", "regex", "rustix", "serde_json", "shuttle",
-    "stateright", "tempfile", "toml", "trybuild", "virtio-drivers", "vm-fdt", "xshell", "zerocopy",
+    "addr2line",
+    "anstream",
+    "assert_cmd",
+    "clap",
+    "cpio",
+    "ctrlc",
+    "defmt-decoder",
+    "dtoolkit",
+    "indicatif",
+    "insta",
+    "layout-rs",
+    "libtest-mimic",
+    "loom",
+    "miette",
+    "object",
+    "proptest",
+    "regex",
+    "rustix",
+    "serde_json",
+    "shuttle",
+    "stateright",
+    "tempfile",
+    "toml",
+    "trybuild",
+    "virtio-drivers",
+    "vm-fdt",
+    "xshell",
+    "zerocopy",
 ];
 
 fn matches(pattern: &str, folder: &str) -> bool {
     match pattern.strip_suffix("/*") {
-        Some(parent) => folder.strip_prefix(parent).and_then(|rest| rest.strip_prefix('/')).is_some_and(|name| !name.contains('/')),
+        Some(parent) => {
+            folder.strip_prefix(parent).and_then(|rest| rest.strip_prefix('/')).is_some_and(|name| !name.contains('/'))
+        }
         None => pattern == folder,
     }
 }
@@ -121,8 +162,9 @@ fn matches(pattern: &str, folder: &str) -> bool {
 pub fn violations(crates: &[String], arrows: &[Arrow]) -> Vec<String> {
     let row = |folder: &str| ROWS.iter().find(|row| matches(row.user, folder));
     let strangers = crates.iter().filter(|folder| row(folder).is_none());
-    let mut findings: Vec<String> =
-        strangers.map(|folder| format!("{folder}: no layer is named for this crate in tests/src/tidy/layers.rs")).collect();
+    let mut findings: Vec<String> = strangers
+        .map(|folder| format!("{folder}: no layer is named for this crate in tests/src/tidy/layers.rs"))
+        .collect();
     for arrow in arrows {
         let Some(row) = row(&arrow.user) else { continue };
         let lists = match arrow.kind {

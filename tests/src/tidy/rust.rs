@@ -14,7 +14,10 @@ pub fn code(text: &str) -> String {
             '/' if chars.get(at + 1) == Some(&'*') => block_end(&chars, at),
             '"' => string_end(&chars, at),
             'r' if !within_word(&chars, at) && raw_hashes(&chars, at + 1).is_some() => raw_end(&chars, at + 1),
-            'b' if !within_word(&chars, at) && chars.get(at + 1) == Some(&'r') && raw_hashes(&chars, at + 2).is_some() => {
+            'b' if !within_word(&chars, at)
+                && chars.get(at + 1) == Some(&'r')
+                && raw_hashes(&chars, at + 2).is_some() =>
+            {
                 raw_end(&chars, at + 2)
             }
             '\'' => char_end(&chars, at),
@@ -152,7 +155,8 @@ mod tests {
 
     #[test]
     fn test_modules_are_left_out() {
-        let (kept, modules) = without_tests("fn a() {}\n#[cfg(test)]\nmod tests {\n fn b() { }\n}\n#[cfg(test)]\nmod fake;\nfn c() {}");
+        let (kept, modules) =
+            without_tests("fn a() {}\n#[cfg(test)]\nmod tests {\n fn b() { }\n}\n#[cfg(test)]\nmod fake;\nfn c() {}");
         assert!(kept.contains("fn a") && kept.contains("fn c") && !kept.contains("fn b"));
         assert_eq!(modules, ["fake"]);
         assert_eq!(kept.lines().count(), 8);

@@ -56,7 +56,10 @@ mod tests {
     #[test]
     fn code_is_counted_and_the_rest_is_not() {
         let tree = [
-            File::new("kernel/core/src/a.rs", "//! Docs.\n\nfn a() {\n    // why\n    b()\n}\n#[cfg(test)]\nmod tests;\n"),
+            File::new(
+                "kernel/core/src/a.rs",
+                "//! Docs.\n\nfn a() {\n    // why\n    b()\n}\n#[cfg(test)]\nmod tests;\n",
+            ),
             File::new("kernel/core/src/a/tests.rs", "fn t() {}\n"),
             File::new("kernel/core/src/sim/mod.rs", "fn s() {}\n"),
             File::new("kernel/armv7/src/lib.rs", "fn c() {}\n#[cfg(test)]\nmod tests {\n    fn d() {}\n}\n"),

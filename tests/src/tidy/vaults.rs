@@ -7,18 +7,23 @@ pub const LIST: &str = "tests/src/tidy/lists/unsafe.txt";
 /// How far above its block a `SAFETY:` comment may begin, in lines of the same statement.
 const STATEMENT_LINES_MAX: usize = 6;
 
-/// Files with unsafe code that are not listed, and listed files without.
+/// Files with unsafe code that are not listed, and listed files (or folders) without.
 pub fn files(files: &[File], listed: &str) -> Vec<String> {
     let listed = list::read(listed);
     let mut findings = Vec::new();
     for file in files.iter().filter(|file| file.is_rust()) {
         let holds = rust::has_word(&rust::code(&file.text), "unsafe");
-        if holds && !listed.iter().any(|(path, _)| *path == file.path) {
-            findings.push(format!("{}: unsafe code outside the vaults; move it into one, or argue for a line in {LIST}", file.path));
+        if holds && !listed.iter().any(|(path, _)| list::covers(path, &file.path)) {
+            findings.push(format!(
+                "{}: unsafe code outside the vaults; move it into one, or argue for a line in {LIST}",
+                file.path
+            ));
         }
     }
     for (path, why) in listed {
-        let needs = files.iter().any(|file| file.path == path && rust::has_word(&rust::code(&file.text), "unsafe"));
+        let needs = files
+            .iter()
+            .any(|file| list::covers(path, &file.path) && rust::has_word(&rust::code(&file.text), "unsafe"));
         if !needs {
             findings.push(format!("{path}: needs no unsafe code any more; take it off {LIST}"));
         }
@@ -76,12 +81,18 @@ mod tests {
 
     #[test]
     fn a_file_off_the_list_and_a_line_too_many_are_found() {
-        let tree = [File::new("a.rs", "fn f() { unsafe { g() } }"), File::new("b.rs", "// unsafe\nconst A: &str = \"unsafe\";")];
+        let tree = [
+            File::new("a.rs", "fn f() { unsafe { g() } }"),
+            File::new("b.rs", "// unsafe\nconst A: &str = \"unsafe\";"),
+        ];
         let findings = files(&tree, "b.rs because\n");
         assert_eq!(findings.len(), 2, "{findings:?}");
         assert!(findings[0].starts_with("a.rs") && findings[1].starts_with("b.rs"));
         assert_eq!(files(&tree[..1], "a.rs because").len(), 0);
         assert_eq!(files(&tree[..1], "a.rs").len(), 1);
+        let guest = [File::new("guests/g/src/main.rs", "unsafe fn f() {}")];
+        assert_eq!(files(&guest, "guests/ because").len(), 0);
+        assert_eq!(files(&guest, "others/ because").len(), 2);
     }
 
     #[test]

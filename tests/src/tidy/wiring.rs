@@ -14,7 +14,8 @@ pub fn logic(files: &[File], listed: &str) -> Vec<String> {
     let mut findings = Vec::new();
     for file in files {
         let name = file.path.rsplit('/').next().unwrap_or_default();
-        let is_listed = listed.iter().any(|(path, _)| *path == file.path);
+        let is_listed = listed.iter().any(|(path, _)| list::covers(path, &file.path));
+        let by_itself = listed.iter().any(|(path, _)| *path == file.path);
         let (code, _) = rust::without_tests(&rust::code(&file.text));
         let found = match name {
             "lib.rs" => library(&code),
@@ -23,12 +24,12 @@ pub fn logic(files: &[File], listed: &str) -> Vec<String> {
         };
         match found {
             Some((line, what)) if !is_listed => findings.push(format!("{}:{line}: {what}", file.path)),
-            None if is_listed => findings.push(format!("{}: only wires now; take it off {LIST}", file.path)),
+            None if by_itself => findings.push(format!("{}: only wires now; take it off {LIST}", file.path)),
             _ => {}
         }
     }
     for (path, why) in listed {
-        if why.is_empty() || !files.iter().any(|file| file.path == path) {
+        if why.is_empty() || !files.iter().any(|file| list::covers(path, &file.path)) {
             findings.push(format!("{path}: {LIST} must name a file that exists, and say why"));
         }
     }
@@ -61,7 +62,8 @@ fn program(code: &str) -> Option<(usize, String)> {
             return Some((n + 1, format!("a main.rs wires, and this is a definition: `{}`", words.trim_end())));
         }
     }
-    (lines > MAIN_LINES_MAX).then(|| (1, format!("{lines} lines of code, and a main.rs that wires needs at most {MAIN_LINES_MAX}")))
+    (lines > MAIN_LINES_MAX)
+        .then(|| (1, format!("{lines} lines of code, and a main.rs that wires needs at most {MAIN_LINES_MAX}")))
 }
 
 #[cfg(test)]
@@ -77,6 +79,8 @@ mod tests {
         }
         assert_eq!(logic(&[File::new("x/src/lib.rs", "fn f() {}")], "x/src/lib.rs so").len(), 0);
         assert_eq!(logic(&[File::new("x/src/lib.rs", good)], "x/src/lib.rs so").len(), 1);
+        assert_eq!(logic(&[File::new("x/src/lib.rs", "fn f() {}")], "x/ so").len(), 0);
+        assert_eq!(logic(&[File::new("y/src/lib.rs", "fn f() {}")], "x/ so").len(), 2);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::elf::{self, Program};
 use super::emit;
-use super::guest::{Kernel, Loaded, Request, load};
+use super::guest::{Kernel, Loaded, Request, cmdline, load};
 use super::layout::plan::Plan;
 use super::layout::{Programs, lay_out, ram};
 use super::manifest::{ConsoleKind, ProgramSource};
@@ -154,17 +154,14 @@ fn guest(vm: &ResolvedVm, files: &GuestFiles, problems: &mut Vec<Problem>) -> Op
             problems.push(Problem::at(&vm.kernel.span, message, "this file").help(error.help));
         })
         .ok()?;
-    let default = match vm.console {
-        ConsoleKind::Pl011 => "console=ttyAMA0",
-        ConsoleKind::Virtio => "console=hvc0",
-    };
+    let cmdline = cmdline(&kernel, vm.console, vm.cmdline.as_ref().map(|cmdline| cmdline.value.as_str()));
     let request = Request {
         kernel: &kernel,
         kernel_bytes: &files.kernel,
         initrd: files.initrd.as_ref(),
         ram_bytes: vm.ram.value,
         thumb: vm.thumb,
-        cmdline: vm.cmdline.as_ref().map_or(default, |cmdline| &cmdline.value),
+        cmdline: &cmdline,
         virtio_console: vm.console == ConsoleKind::Virtio,
     };
     load(&request).map_err(|(message, help)| problems.push(Problem::at(&vm.ram.span, message, "too small").help(help))).ok()

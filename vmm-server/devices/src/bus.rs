@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | distributor | words; bytes where IHI 0048B 4.1.4 has them | RAZ/WI |
 //! | PL011, PL031 | bytes, half words, words: APB has 32-bit registers and no byte lanes | - |
+//! | pvpanic | bytes, half words | - |
 //! | virtio-mmio | aligned words (virtio 1.2, 4.2.2.2); bytes, half words in the configuration | RAZ/WI |
 //!
 //! An address that is no multiple of the access's width is an external abort everywhere: a guest that
@@ -27,6 +28,10 @@ pub const CPU_INTERFACE_BASE: u64 = 0x0801_0000;
 pub const UART_BASE: u64 = 0x0900_0000;
 /// Base of the PL031.
 pub const RTC_BASE: u64 = 0x0901_0000;
+/// Base of the pvpanic.
+pub const PVPANIC_BASE: u64 = 0x0907_0000;
+/// Size of its window.
+pub const PVPANIC_BYTES: u64 = 2;
 /// Size of the window of the PL011, and of the PL031.
 pub const PRIMECELL_BYTES: u64 = 0x1000;
 /// Base of the first virtio-mmio transport.
@@ -57,6 +62,8 @@ pub enum Device {
     Uart,
     /// The PL031.
     Rtc,
+    /// The pvpanic.
+    Panic,
     /// The virtio-mmio transport of that number, 0 to 31, whether or not anything is plugged into it.
     Virtio(u8),
 }
@@ -76,6 +83,7 @@ pub const fn route(ipa: u64, width: u32) -> Result<(Device, u32), Abort> {
         DISTRIBUTOR_BASE..0x0801_0000 => (Device::Distributor, DISTRIBUTOR_BASE),
         UART_BASE..0x0900_1000 => (Device::Uart, UART_BASE),
         RTC_BASE..0x0901_1000 => (Device::Rtc, RTC_BASE),
+        PVPANIC_BASE..0x0907_0002 => (Device::Panic, PVPANIC_BASE),
         VIRTIO_BASE..0x0a00_4000 => {
             let slot = (ipa - VIRTIO_BASE) / VIRTIO_BYTES;
             (Device::Virtio(slot as u8), VIRTIO_BASE + slot * VIRTIO_BYTES)
@@ -90,6 +98,7 @@ pub const fn route(ipa: u64, width: u32) -> Result<(Device, u32), Abort> {
 
 const _: () = assert!(DISTRIBUTOR_BASE + DISTRIBUTOR_BYTES == 0x0801_0000);
 const _: () = assert!(UART_BASE + PRIMECELL_BYTES == 0x0900_1000 && RTC_BASE + PRIMECELL_BYTES == 0x0901_1000);
+const _: () = assert!(PVPANIC_BASE + PVPANIC_BYTES == 0x0907_0002);
 const _: () = assert!(VIRTIO_BASE + VIRTIO_BYTES * VIRTIO_SLOTS as u64 == 0x0a00_4000);
 
 #[cfg(test)]
@@ -109,6 +118,8 @@ mod tests {
             (0x0900_1000, Err(Abort::Unmapped)),
             (0x0901_0fff, Ok((Device::Rtc, 0xfff))),
             (0x0901_1000, Err(Abort::Unmapped)),
+            (0x0907_0001, Ok((Device::Panic, 1))),
+            (0x0907_0002, Err(Abort::Unmapped)),
             (0x0a00_0000, Ok((Device::Virtio(0), 0))),
             (0x0a00_01ff, Ok((Device::Virtio(0), 0x1ff))),
             (0x0a00_0200, Ok((Device::Virtio(1), 0))),

@@ -16,5 +16,6 @@ pub mod line;
 pub mod pl011;
 pub mod pl031;
 pub mod psci;
+pub mod pvpanic;
 pub mod virtio;
 pub mod walk;

@@ -1,4 +1,4 @@
-//! The guest's firmware interface: PSCI 0.2 and what of 1.0 its minimum asks for (ARM DEN 0022), and the two calls of
+//! The guest's firmware interface: PSCI 0.2, what of 1.1 its minimum asks for, and SYSTEM_RESET2 (ARM DEN 0022), and the two calls of
 //! the SMC Calling Convention (ARM DEN 0028) that tell what of it there is.
 //!
 //! A pure function from the call to what must happen. Secondary vCPUs cannot be started yet: CPU_ON is refused.
@@ -21,12 +21,15 @@ pub enum Outcome {
     SystemOff,
     /// The guest asks to be started again.
     SystemReset,
+    /// The guest asks for a warm reset (SYSTEM_RESET2, section 5.15). On this machine that is how a kernel says that it has panicked which has no
+    /// driver for the pvpanic, as Linux does with `panic=-1 reboot=panic_warm`: any other reset is a cold one.
+    WarmReset,
     /// CPU_SUSPEND, standby: continue as if after a WFI, then answer 0 in r0.
     Standby,
 }
 
-/// PSCI_VERSION: 1.0.
-pub const VERSION: u32 = 1 << 16;
+/// PSCI_VERSION: 1.1.
+pub const VERSION: u32 = 1 << 16 | 1;
 /// SMCCC_VERSION: 1.1.
 pub const SMCCC_VERSION: u32 = 1 << 16 | 1;
 
@@ -51,6 +54,8 @@ const AFFINITY_OFF: u32 = 1;
 const MIGRATION_NOT_REQUIRED: u32 = 2;
 /// Bit 16 of CPU_SUSPEND's power_state: power-down, else standby (section 5.4.2). 31:26, 23:17 are zero.
 const POWER_DOWN: u32 = 1 << 16;
+/// SYSTEM_RESET2: the one architectural type of reset. Bit 31: a vendor's own, of which there are none.
+const RESET_WARM: u32 = 0;
 const POWER_STATE_RESERVED: u32 = 0xfcfe_0000;
 
 /// A function of PSCI or SMCCC, in its 32-bit calling convention.
@@ -65,6 +70,7 @@ enum Function {
     SystemOff,
     SystemReset,
     Features,
+    SystemReset2,
     SmcccVersion,
     SmcccFeatures,
 }
@@ -81,6 +87,7 @@ impl Function {
             0x8400_0008 => Self::SystemOff,
             0x8400_0009 => Self::SystemReset,
             0x8400_000a => Self::Features,
+            0x8400_0012 => Self::SystemReset2,
             0x8000_0000 => Self::SmcccVersion,
             0x8000_0001 => Self::SmcccFeatures,
             _ => return None,
@@ -115,6 +122,8 @@ pub fn call(r: [u32; 4], machine: Machine) -> Outcome {
         Function::MigrateInfoType => MIGRATION_NOT_REQUIRED,
         Function::SystemOff => return Outcome::SystemOff,
         Function::SystemReset => return Outcome::SystemReset,
+        Function::SystemReset2 if r[1] == RESET_WARM => return Outcome::WarmReset,
+        Function::SystemReset2 => INVALID_PARAMETERS,
         Function::SmcccFeatures => match Function::of(r[1]) {
             Some(Function::SmcccVersion | Function::SmcccFeatures) => SUCCESS,
             _ => NOT_SUPPORTED,
@@ -146,7 +155,8 @@ mod tests {
     #[test]
     fn linux_asks_these_while_it_boots() {
         for (call_, outcome) in [
-            ([0x8400_0000, 0, 0, 0], Return(0x1_0000)),
+            ([0x8400_0000, 0, 0, 0], Return(0x1_0001)),
+            ([0x8400_000a, 0x8400_0012, 0, 0], Return(0)),
             ([0x8400_0006, 0, 0, 0], Return(2)),
             ([0x8400_000a, 0x8000_0000, 0, 0], Return(0)),
             ([0x8000_0000, 0, 0, 0], Return(0x1_0001)),
@@ -155,6 +165,9 @@ mod tests {
             ([0x8400_000a, 0x8400_000e, 0, 0], Return(NOT_SUPPORTED)),
             ([0x8400_0008, 0, 0, 0], Outcome::SystemOff),
             ([0x8400_0009, 0, 0, 0], Outcome::SystemReset),
+            ([0x8400_0012, 0, 0, 0], Outcome::WarmReset),
+            ([0x8400_0012, 1, 0, 0], Return(INVALID_PARAMETERS)),
+            ([0x8400_0012, 1 << 31, 0, 0], Return(INVALID_PARAMETERS)),
         ] {
             assert_eq!(call(call_, TWO), outcome, "{call_:x?}");
         }
@@ -188,7 +201,8 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_not_supported() {
-        for id in (0x8400_000b..0x8400_0100).chain([0, 1, 0x8400_0005, 0x8400_0007, 0xc400_0003, 0x8600_0000, u32::MAX])
+        let unknown = (0x8400_000b..0x8400_0100).filter(|id| *id != 0x8400_0012);
+        for id in unknown.chain([0, 1, 0x8400_0005, 0x8400_0007, 0xc400_0003, 0x8600_0000, u32::MAX])
         {
             assert_eq!(call([id, 0, 0, 0], TWO), Return(NOT_SUPPORTED), "{id:#x}");
         }

@@ -7,7 +7,8 @@ use abi::MessageInfo;
 use abi::exit::{Access, CoprocessorAccess, ExitKind, ExitReply};
 use protocol::vm::Ending;
 use runtime::{Lock, clock};
-use vmm_devices::{bus, cp15, psci};
+use vmm_devices::bus::Device;
+use vmm_devices::{bus, cp15, psci, pvpanic};
 
 /// What the guest's thread is told, or what ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,10 @@ pub fn device(
         return None;
     }
     let (device, offset) = bus::route(words[1].into(), access.width()).ok()?;
+    // What a guest says there may end it.
+    if device == Device::Panic {
+        return None;
+    }
     let mut guard = machine.lock();
     let machine = guard.as_mut()?;
     machine.keep(vcpu, label, words);
@@ -86,31 +91,70 @@ pub fn seldom(machine: &Lock<Option<Machine>>, vcpu: usize, label: u16, words: [
     verdict
 }
 
-/// Everything but a device's registers.
+/// Everything but a device's registers. A guest that says that it has panicked, or that gets nowhere, has crashed.
 fn decide(machine: &mut Machine, vcpu: usize, label: u16, words: [u32; 4]) -> Verdict {
-    match ExitKind::from_label(label) {
+    let verdict = match ExitKind::from_label(label) {
         Some(ExitKind::Hvc) => firmware(machine, vcpu, words, ExitReply::empty()),
         Some(ExitKind::Smc) => firmware(machine, vcpu, words, ExitReply::STEP),
         Some(ExitKind::Coprocessor) => coprocessor(machine, words),
-        Some(ExitKind::Mmio) => data_abort(machine, fault_address(machine, vcpu, words[1])),
+        Some(ExitKind::Mmio) => memory(machine, vcpu, words),
         Some(ExitKind::Undecoded) => undecoded::carry_out(machine, vcpu, words),
-        Some(ExitKind::Fetch) => {
-            let crashed = machine.aborts_too_often(words[2]);
-            if crashed {
-                Verdict::End(Ending::Crashed)
-            } else {
-                Verdict::Answer(ExitReply::PREFETCH_ABORT, [words[2], 0])
+        Some(ExitKind::Fetch) => Verdict::Answer(ExitReply::PREFETCH_ABORT, [words[2], 0]),
+        Some(ExitKind::Undefined) | None => Verdict::answer(ExitReply::UNDEFINED),
+    };
+    match machine.take_panicked() {
+        Some(pvpanic::Event::Panicked) => return Verdict::End(Ending::Crashed),
+        // Its crash kernel goes on, and ends with a reset of its own.
+        Some(pvpanic::Event::CrashLoaded) | None => {}
+    }
+    match verdict {
+        Verdict::Answer(reply, _) if reply.intersects(FAULTS) && is_privileged(machine, vcpu, label, words) => {
+            if machine.progress.faults(label, words) {
+                return Verdict::End(Ending::Crashed);
             }
         }
-        Some(ExitKind::Undefined) | None => Verdict::answer(ExitReply::UNDEFINED),
+        _ => machine.lives(),
     }
+    verdict
 }
 
-pub(crate) fn data_abort(machine: &mut Machine, address: u32) -> Verdict {
-    if machine.aborts_too_often(address) {
-        return Verdict::End(Ending::Crashed);
-    }
+/// The answers that a guest takes as an exception.
+const FAULTS: ExitReply = ExitReply::UNDEFINED.union(ExitReply::DATA_ABORT).union(ExitReply::PREFETCH_ABORT);
+const CPSR_MODE: u32 = 0x1f;
+const MODE_USR: u32 = 0x10;
+
+/// Whether the guest was in a mode of its kernel's.
+fn is_privileged(machine: &Machine, vcpu: usize, label: u16, words: [u32; 4]) -> bool {
+    let user = match ExitKind::from_label(label) {
+        Some(ExitKind::Mmio | ExitKind::Undecoded | ExitKind::Fetch) => words[0] & Access::USER,
+        Some(ExitKind::Coprocessor) => words[0] & CoprocessorAccess::USER,
+        _ => {
+            let syndrome = machine.cpus.handles.get(vcpu).and_then(|vcpu| vcpu.read_syndrome().ok());
+            u32::from(syndrome.is_some_and(|[.., cpsr]| cpsr & CPSR_MODE == MODE_USR))
+        }
+    };
+    user == 0
+}
+
+pub(crate) const fn data_abort(address: u32) -> Verdict {
     Verdict::Answer(ExitReply::DATA_ABORT, [address, 0])
+}
+
+/// A decoded access that is none of a device's on the hot path.
+fn memory(machine: &mut Machine, vcpu: usize, words: [u32; 4]) -> Verdict {
+    let access = Access(words[0]);
+    let plain = access.0 & (Access::WALK | Access::PERMISSION) == 0;
+    match bus::route(access.ipa(words[1]), access.width()) {
+        Ok((Device::Panic, offset)) if plain && access.is_write() => {
+            machine.store(vcpu, Device::Panic, offset, access.width(), words[2]);
+            Verdict::answer(ExitReply::STEP)
+        }
+        Ok((Device::Panic, offset)) if plain => {
+            let value = machine.load(vcpu, Device::Panic, offset, access.width());
+            Verdict::Answer(ExitReply::STEP | ExitReply::WRITE, [access.extend(value), 0])
+        }
+        _ => data_abort(fault_address(machine, vcpu, words[1])),
+    }
 }
 
 /// The virtual address of a decoded access, which the message has no room for.
@@ -120,18 +164,17 @@ fn fault_address(machine: &Machine, vcpu: usize, otherwise: u32) -> u32 {
 }
 
 fn firmware(machine: &mut Machine, vcpu: usize, words: [u32; 4], step: ExitReply) -> Verdict {
-    machine.lives();
     match psci::call(words, psci::Machine { vcpus: machine.vcpus(), caller: vcpu as u32 }) {
         psci::Outcome::Return(value) => Verdict::Answer(step | ExitReply::WRITE, [value, 0]),
         // A standby may end at once.
         psci::Outcome::Standby => Verdict::Answer(step | ExitReply::WRITE, [psci::SUCCESS, 0]),
         psci::Outcome::SystemOff => Verdict::End(Ending::Off),
         psci::Outcome::SystemReset => Verdict::End(Ending::Reset),
+        psci::Outcome::WarmReset => Verdict::End(Ending::Crashed),
     }
 }
 
 fn coprocessor(machine: &mut Machine, words: [u32; 4]) -> Verdict {
-    machine.lives();
     match cp15::access(CoprocessorAccess(words[0]), machine.vcpus()) {
         cp15::Outcome::Read(value) => {
             Verdict::Answer(ExitReply::STEP | ExitReply::WRITE, [value as u32, (value >> 32) as u32])

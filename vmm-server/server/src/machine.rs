@@ -3,6 +3,7 @@
 use crate::cpus::Vcpus;
 use crate::flush::Flusher;
 use crate::port::Port;
+use crate::progress::Progress;
 use crate::ram::Ram;
 use crate::trace::Trace;
 use protocol::config::{Console as ConsoleKind, VCPUS_MAX};
@@ -11,6 +12,7 @@ use vmm_devices::bus::{Device, RTC_INTID, UART_INTID, virtio_intid};
 use vmm_devices::gic::Distributor;
 use vmm_devices::pl011::Pl011;
 use vmm_devices::pl031::Pl031;
+use vmm_devices::pvpanic;
 use vmm_devices::virtio::console::CONSOLE_QUEUES;
 use vmm_devices::virtio::{Console, Mmio, mmio};
 
@@ -19,9 +21,6 @@ const UART_DATA: u32 = 0;
 
 /// The transport that the console stands behind.
 const CONSOLE_SLOT: u8 = 0;
-
-/// Aborts at one address in a row that make a guest count as crashed: its handler aborts, too.
-pub const ABORTS_MAX: u32 = 64;
 
 /// What is left to do once no lock is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +55,9 @@ pub struct Machine {
     pub(crate) flusher: Flusher,
     /// The last exits of each vCPU.
     pub traces: [Trace; VCPUS_MAX],
-    abort: (u32, u32),
+    pub(crate) progress: Progress,
+    /// What the guest has said of itself at the pvpanic.
+    panicked: Option<pvpanic::Event>,
     /// The virtio console has more to do.
     more: bool,
 }
@@ -75,7 +76,8 @@ impl Machine {
             ram,
             flusher,
             traces: Default::default(),
-            abort: (0, 0),
+            progress: Progress::default(),
+            panicked: None,
             more: false,
         }
     }
@@ -92,6 +94,7 @@ impl Machine {
             Device::Distributor => self.distributor.read(vcpu, offset, width, &mut self.cpus),
             Device::Uart => self.load_uart(offset),
             Device::Rtc => self.load_rtc(offset),
+            Device::Panic => pvpanic::read(offset),
             Device::Virtio(slot) => self.load_virtio(slot, offset, width),
         }
     }
@@ -103,6 +106,7 @@ impl Machine {
             Device::Distributor => self.distributor.write(vcpu, offset, width, value, &mut self.cpus),
             Device::Uart => self.store_uart(offset, value),
             Device::Rtc => self.store_rtc(offset, value),
+            Device::Panic => self.panicked = pvpanic::write(offset, value),
             Device::Virtio(slot) => self.store_virtio(slot, offset, width, value),
         }
     }
@@ -196,17 +200,15 @@ impl Machine {
         }
     }
 
-    /// A guest was given an abort at that address: whether it now counts as crashed.
-    pub(crate) fn aborts_too_often(&mut self, address: u32) -> bool {
-        let (last, count) = self.abort;
-        self.abort = if last == address { (address, count + 1) } else { (address, 1) };
-        self.abort.1 >= ABORTS_MAX
+    /// What the guest has said of itself at the pvpanic; asked once.
+    pub(crate) fn take_panicked(&mut self) -> Option<pvpanic::Event> {
+        self.panicked.take()
     }
 
-    /// Anything else that a guest does shows that it lives.
+    /// An exit that is no abort and no undefined instruction shows that the guest goes on.
     #[inline(always)]
     pub(crate) fn lives(&mut self) {
-        self.abort.1 = 0;
+        self.progress.lives();
     }
 }
 

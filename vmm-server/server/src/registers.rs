@@ -2,6 +2,7 @@
 
 use abi::Error;
 use abi::vcpu::GuestRegister;
+use arrayvec::ArrayString;
 use runtime::Vcpu;
 use vmm_devices::walk::Regime;
 
@@ -10,6 +11,74 @@ const MODE_IRQ: u32 = 0x12;
 const MODE_SVC: u32 = 0x13;
 const MODE_ABT: u32 = 0x17;
 const MODE_UND: u32 = 0x1b;
+
+const MODE_USR: u32 = 0x10;
+const MODE_HYP: u32 = 0x1a;
+const MODE_MON: u32 = 0x16;
+const MODE_SYS: u32 = 0x1f;
+
+/// A mode, as the low bits of a CPSR say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(u32);
+
+impl Mode {
+    /// That of a CPSR or an SPSR.
+    pub const fn of(cpsr: u32) -> Self {
+        Self(cpsr & 0x1f)
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self.0 {
+            MODE_USR => "User",
+            MODE_FIQ => "FIQ",
+            MODE_IRQ => "IRQ",
+            MODE_SVC => "Supervisor",
+            MODE_MON => "Monitor",
+            MODE_ABT => "Abort",
+            MODE_HYP => "Hyp",
+            MODE_UND => "Undefined",
+            MODE_SYS => "System",
+            _ => "no",
+        }
+    }
+
+    /// Where its saved state stands, if it has one.
+    pub const fn spsr(self) -> Option<GuestRegister> {
+        Some(match self.0 {
+            MODE_FIQ => GuestRegister::SpsrFiq,
+            MODE_IRQ => GuestRegister::SpsrIrq,
+            MODE_SVC => GuestRegister::SpsrSvc,
+            MODE_ABT => GuestRegister::SpsrAbt,
+            MODE_UND => GuestRegister::SpsrUnd,
+            _ => return None,
+        })
+    }
+}
+
+/// Bits of a CPSR with the letters by which the manual knows them.
+const FLAGS: [(u32, char); 11] = [
+    (31, 'n'),
+    (30, 'z'),
+    (29, 'c'),
+    (28, 'v'),
+    (27, 'q'),
+    (24, 'j'),
+    (9, 'e'),
+    (8, 'a'),
+    (7, 'i'),
+    (6, 'f'),
+    (5, 't'),
+];
+
+/// The flags of a CPSR as letters, those that are set in capitals.
+pub fn flags(cpsr: u32) -> ArrayString<{ FLAGS.len() }> {
+    let mut text = ArrayString::new();
+    for (bit, letter) in FLAGS {
+        text.push(if cpsr >> bit & 1 != 0 { letter.to_ascii_uppercase() } else { letter });
+    }
+    text
+}
 
 /// The register that an instruction means by `number` (0 to 15) in the mode of `cpsr`.
 pub fn banked(number: u8, cpsr: u32) -> GuestRegister {
@@ -57,6 +126,14 @@ mod tests {
         assert_eq!(banked(13, 0x1f), GuestRegister::SpUsr);
         assert_eq!(banked(13, 0x10), GuestRegister::SpUsr);
         assert_eq!(banked(15, 0x11), GuestRegister::Pc);
+    }
+
+    #[test]
+    fn a_cpsr_is_told_in_words() {
+        assert_eq!((Mode::of(0x6000_01d3).name(), flags(0x6000_01d3).as_str()), ("Supervisor", "nZCvqjeAIFt"));
+        assert_eq!((Mode::of(0x8000_0230).name(), flags(0x8000_0230).as_str()), ("User", "NzcvqjEaifT"));
+        assert_eq!((Mode::of(0x17).spsr(), Mode::of(0x1f).spsr()), (Some(GuestRegister::SpsrAbt), None));
+        assert_eq!(Mode::of(0).name(), "no");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use crate::cpus::Vcpus;
 use crate::exit::{Verdict, device, event, finish, seldom};
 use crate::flush::Flusher;
-use crate::machine::{ABORTS_MAX, Machine};
+use crate::machine::Machine;
 use crate::port::Port;
+use crate::progress::FAULTS_MAX;
 use crate::ram::Ram;
 use abi::MessageInfo;
 use abi::exit::{Access, CoprocessorAccess, ExitKind, ExitReply};
@@ -149,23 +150,57 @@ fn what_is_not_there_aborts_at_its_virtual_address() {
 #[test]
 fn a_guest_that_does_nothing_but_abort_has_crashed() {
     let world = world(Console::Pl011);
-    for round in 1..=ABORTS_MAX {
+    for round in 1..=FAULTS_MAX {
         let verdict = world.exit(ExitKind::Fetch, [0, 0xc, 0xc, 0xc]);
-        assert_eq!(verdict == Verdict::End(Ending::Crashed), round == ABORTS_MAX, "{round}");
+        assert_eq!(verdict == Verdict::End(Ending::Crashed), round == FAULTS_MAX, "{round}");
     }
     let (info, _) = Verdict::End(Ending::Crashed).message();
     assert_eq!(info.label(), ExitReply::STOP.bits());
     world.load(WORD, 0x0900_0000);
     let verdict = world.exit(ExitKind::Fetch, [0, 0xc, 0xc, 0xc]);
     assert_eq!(verdict, Verdict::Answer(ExitReply::PREFETCH_ABORT, [0xc, 0]));
+    // An undefined instruction where the handler of undefined instructions begins.
+    let ended = (0..=FAULTS_MAX).position(|_| world.exit(ExitKind::Undefined, [0; 4]) == Verdict::End(Ending::Crashed));
+    assert_eq!(ended, Some(FAULTS_MAX as usize - 2), "the abort before counts as well");
+}
+
+#[test]
+fn a_million_bad_accesses_of_a_program_or_a_prober_harm_nobody_and_say_nothing() {
+    let world = world(Console::Pl011);
+    let user = CoprocessorAccess::USER | 15 << 10;
+    for n in 0..1_000_000 {
+        let verdict = match n % 3 {
+            // The same again and again, by a program that has a handler.
+            0 => world.exit(ExitKind::Mmio, [WORD | Access::USER, 0x0700_0000, 0, 0x8000]),
+            1 => world.exit(ExitKind::Coprocessor, [user, 0, 0, 0x8000]),
+            // Another each time, by a kernel.
+            _ => world.exit(ExitKind::Mmio, [WORD, 0x0700_0000, n, 0x4000_8000]),
+        };
+        assert!(!matches!(verdict, Verdict::End(_)), "{n}");
+        world.calls.borrow_mut().clear();
+    }
+    assert_eq!(world.signals.get(), 0);
+}
+
+#[test]
+fn a_guest_that_says_that_it_has_panicked_has_crashed() {
+    let world = world(Console::Pl011);
+    assert_eq!(world.load(0, 0x0907_0000), 3);
+    assert_eq!(world.load(1, 0x0907_0000), 3);
+    let store = |value| world.exit(ExitKind::Mmio, [Access::WRITE, 0x0907_0000, value, 0x4000_8000]);
+    assert_eq!(store(0), Verdict::Answer(STEP, [0; 2]));
+    assert_eq!(store(2), Verdict::Answer(STEP, [0; 2]), "its crash kernel goes on");
+    assert_eq!(store(1), Verdict::End(Ending::Crashed));
+    // A warm reset is what Linux asks for after a panic; any other is a reset.
+    assert_eq!(world.exit(ExitKind::Hvc, [0x8400_0012, 0, 0, 0]), Verdict::End(Ending::Crashed));
 }
 
 #[test]
 fn firmware_calls_are_answered_and_end_the_guest() {
     let world = world(Console::Pl011);
     let version = [0x8400_0000, 0, 0, 0];
-    assert_eq!(world.exit(ExitKind::Hvc, version), Verdict::Answer(ExitReply::WRITE, [0x1_0000, 0]));
-    assert_eq!(world.exit(ExitKind::Smc, version), Verdict::Answer(STEP | ExitReply::WRITE, [0x1_0000, 0]));
+    assert_eq!(world.exit(ExitKind::Hvc, version), Verdict::Answer(ExitReply::WRITE, [0x1_0001, 0]));
+    assert_eq!(world.exit(ExitKind::Smc, version), Verdict::Answer(STEP | ExitReply::WRITE, [0x1_0001, 0]));
     assert_eq!(world.exit(ExitKind::Hvc, [0x8400_0008, 0, 0, 0]), Verdict::End(Ending::Off));
     assert_eq!(world.exit(ExitKind::Smc, [0x8400_0009, 0, 0, 0]), Verdict::End(Ending::Reset));
 }

@@ -40,16 +40,13 @@ pub fn carry_out(machine: &mut Machine, vcpu: usize, words: [u32; 4]) -> Verdict
         return Verdict::answer(ExitReply::STOP);
     };
     if access & Access::WALK != 0 {
-        return data_abort(machine, address);
+        return data_abort(address);
     }
     match execute(machine, vcpu, handle, address, pc) {
-        Ok(()) => {
-            machine.lives();
-            Verdict::answer(ExitReply::empty())
-        }
+        Ok(()) => Verdict::answer(ExitReply::empty()),
         Err(Trouble::Undefined) => Verdict::answer(ExitReply::UNDEFINED),
-        Err(Trouble::Abort(0)) => data_abort(machine, address),
-        Err(Trouble::Abort(at)) => data_abort(machine, at),
+        Err(Trouble::Abort(0)) => data_abort(address),
+        Err(Trouble::Abort(at)) => data_abort(at),
     }
 }
 

@@ -105,6 +105,9 @@ impl Platform for Machine {
         self.tlb.clear();
     }
     fn cache(&mut self, _op: CacheOp, _address: u32, _bytes: u32) {}
+    fn zero(&mut self, arena: &mut Arena, address: u32, bytes: u32) {
+        arena.zero(address, bytes);
+    }
     fn now(&self) -> u64 {
         self.now
     }

@@ -23,20 +23,32 @@ pub mod tree;
 pub mod uart;
 
 /// Declares where a guest begins, in the instruction set `arm` or `thumb`, and its main function, which gets the address of
-/// its device tree. On the host, the program does nothing.
+/// its device tree; a file of assembly can be added. On the host, the program does nothing.
 #[macro_export]
 macro_rules! start {
-    (arm, $main:path) => {
-        #[cfg(target_os = "none")]
-        core::arch::global_asm!(".syntax unified\n.arm\n", include_str!("../../kit/src/start.s"), options(raw));
-        $crate::start!($main);
+    (arm, $main:path $(, $more:literal)?) => {
+        $crate::start!(@assembly ".arm\n.set GUEST_THUMB, 0\n" $(, $more)?);
+        $crate::start!(@main $main);
     };
-    (thumb, $main:path) => {
-        #[cfg(target_os = "none")]
-        core::arch::global_asm!(".syntax unified\n.thumb\n.set THUMB, 1\n", include_str!("../../kit/src/start.s"), "\n.arm\n", options(raw));
-        $crate::start!($main);
+    (thumb, $main:path $(, $more:literal)?) => {
+        $crate::start!(@assembly ".thumb\n.set GUEST_THUMB, 1\n" $(, $more)?);
+        $crate::start!(@main $main);
     };
-    ($main:path) => {
+    (@assembly $set:literal $(, $more:literal)?) => {
+        #[cfg(target_os = "none")]
+        #[allow(unsafe_code, reason = "the entry, the vectors and the guest's own assembly")]
+        mod assembly {
+            core::arch::global_asm!(
+                ".syntax unified\n",
+                $set,
+                include_str!("../../kit/src/start.s"),
+                $("\n", include_str!($more),)?
+                "\n.arm\n",
+                options(raw)
+            );
+        }
+    };
+    (@main $main:path) => {
         /// The entry's assembly calls it by this name.
         #[cfg(target_os = "none")]
         #[allow(unsafe_code, reason = "the entry calls it by this name")]

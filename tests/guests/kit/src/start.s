@@ -1,12 +1,12 @@
-@ Entry and vectors of a bare guest, in whatever instruction set is selected when this is read. The symbol THUMB says
-@ which one it is.
+@ Entry and vectors of a bare guest, in whatever instruction set is selected when this is read. GUEST_THUMB is 1 for
+@ Thumb.
     .arch_extension virt
     .arch_extension sec
 
     .macro guest_fn name
     .global \name
     .type \name, %function
-    .ifdef THUMB
+    .if GUEST_THUMB
     .thumb_func
     .endif
 \name:
@@ -42,7 +42,7 @@
     movt r0, #:upper16:guest_vectors
     mcr p15, 0, r0, c12, c0, 0
     mrc p15, 0, r0, c1, c0, 0
-    .ifdef THUMB
+    .if GUEST_THUMB
     orr r0, r0, #(1 << 30)
     .else
     bic r0, r0, #(1 << 30)
@@ -60,7 +60,7 @@
     b 3b
 
     .macro guest_vector target
-    .ifdef THUMB
+    .if GUEST_THUMB
     b.w \target
     .else
     b \target

@@ -22,8 +22,9 @@ static FAR_AWAY: Long = Long([const { AtomicU32::new(0) }; 1024]);
 
 const SECTION_RAM: u32 = 0x1_1c0e;
 const SECTION_DEVICE: u32 = 0xc16;
-const BLOCK_RAM: u64 = 1 << 10 | 3 << 8 | 1;
-const BLOCK_DEVICE: u64 = 1 << 54 | 1 << 10 | 1 << 2 | 1;
+// Bit 6: user mode may, too.
+const BLOCK_RAM: u64 = 1 << 10 | 3 << 8 | 1 << 6 | 1;
+const BLOCK_DEVICE: u64 = 1 << 54 | 1 << 10 | 1 << 6 | 1 << 2 | 1;
 const SCTLR_MMU_AND_CACHES: u32 = 1 << 12 | 1 << 2 | 1;
 const RAM: u32 = 0x4000_0000;
 

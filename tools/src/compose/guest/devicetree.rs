@@ -12,6 +12,10 @@ pub mod map {
     pub const UART: u32 = 0x0900_0000;
     /// Its SPI.
     pub const UART_SPI: u32 = 1;
+    /// pvpanic: where a guest says that it has panicked.
+    pub const PVPANIC: u32 = 0x0907_0000;
+    /// Bytes of its window.
+    pub const PVPANIC_BYTES: u32 = 2;
     /// First virtio-mmio transport.
     pub const VIRTIO: u32 = 0x0a00_0000;
     /// Bytes from one to the next.
@@ -146,6 +150,11 @@ fn devices(fdt: &mut FdtWriter, machine: &Machine<'_>) -> Result<(), Error> {
     fdt.property_string_list("clock-names", vec!["uartclk".into(), "apb_pclk".into()])?;
     fdt.end_node(node)?;
 
+    let node = fdt.begin_node(&format!("pvpanic@{:x}", map::PVPANIC))?;
+    fdt.property_string("compatible", "qemu,pvpanic-mmio")?;
+    reg(fdt, map::PVPANIC, map::PVPANIC_BYTES)?;
+    fdt.end_node(node)?;
+
     if machine.virtio_console {
         let node = fdt.begin_node(&format!("virtio_mmio@{:x}", map::VIRTIO))?;
         fdt.property_string("compatible", "virtio,mmio")?;
@@ -215,6 +224,7 @@ mod tests {
         assert_eq!(cells("/memory@40000000:reg"), [0, 0x4000_0000, 0, 0x800_0000]);
         assert_eq!(cells("/intc@8000000:reg"), [0, 0x0800_0000, 0, 0x1000, 0, 0x0801_0000, 0, 0x2000]);
         assert_eq!(cells("/pl011@9000000:interrupts"), [0, 1, 4]);
+        assert_eq!(cells("/pvpanic@9070000:reg"), [0, 0x0907_0000, 0, 2]);
         assert_eq!(cells("/virtio_mmio@a000000:interrupts"), [0, 16, 1]);
         assert_eq!(cells("/timer:interrupts"), [1, 13, 0x108, 1, 14, 0x108, 1, 11, 0x108, 1, 10, 0x108]);
         assert_eq!(cells("/chosen:linux,initrd-end"), [0x4712_3456]);

@@ -127,7 +127,7 @@ fn the_header_counts_and_objects_come_before_what_names_them() {
         Record::Interrupt { .. } => 7,
         Record::Grant { .. } | Record::GrantRoot { .. } => 8,
         Record::Thread { .. } => 9,
-        Record::Start { .. } => 10,
+        Record::Start { .. } | Record::StartPassive { .. } => 10,
     };
     assert!(seen.records.is_sorted_by_key(rank));
 }
