@@ -1,12 +1,26 @@
-/* A QEMU plugin that counts, from outside and exactly, the instructions that a machine executes, and how often it
- * executes those at given addresses.
+/* A QEMU plugin that counts, from outside and exactly, the instructions that a machine executes, and where.
  *
  *   cc -shared -fPIC -O2 count.c -o libcount.so
- *   qemu-system-arm ... -plugin ./libcount.so,out=FILE,at=0x40201234,at=...
+ *   qemu-system-arm ... -plugin ./libcount.so,out=FILE[,at=ADDRESS]...
+ *       [,vectors=ADDRESS,component=ADDRESS,guest=ADDRESS,text=FIRST-END[,gic=FIRST-END]...]
  *
- * At the end FILE holds one number a line: all instructions, then one line for each `at`, in order.
+ * At the end FILE holds lines
+ *   all N                  instructions
+ *   at ADDRESS N           how often the one there was executed, in the order of the command line
+ *   mark NUMBER times to-component to-guest component guest cp15 gic barriers
+ *   pc NUMBER ADDRESS N    how often an instruction of the hypervisor was executed between the marks of that number
+ *
+ * `vectors` are those of a hypervisor, `component` and `guest` its two ERETs, `text` its instructions, `gic` pages of its
+ * interrupt controller. With them the plugin knows at each moment who runs, and sums up what is executed between marks:
+ * instructions of the hypervisor until it leaves for a component and for a guest, those of components and of guests, and of
+ * all of them the accesses to CP15, the hypervisor's accesses to the interrupt controller, and the barriers.
+ *
+ * A mark is `pld [pc, #2048 + 2 * NUMBER]`, and at the end the same with one more: an ARM instruction that may stand
+ * anywhere, changes nothing, and that no compiler writes. What is between the two need not be one program.
+ *
  * QEMU's plugin interface (version 1) is declared here as far as it is used, since its header is in no package. */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,24 +33,112 @@ extern void qemu_plugin_register_atexit_cb(plugin_id, void (*)(plugin_id, void *
 extern size_t qemu_plugin_tb_n_insns(const struct tb *);
 extern struct insn *qemu_plugin_tb_get_insn(const struct tb *, size_t);
 extern uint64_t qemu_plugin_insn_vaddr(const struct insn *);
+extern const void *qemu_plugin_insn_data(const struct insn *);
+extern size_t qemu_plugin_insn_size(const struct insn *);
 extern void qemu_plugin_register_vcpu_insn_exec_inline(struct insn *, int operation, void *counter, uint64_t add);
+extern void qemu_plugin_register_vcpu_insn_exec_cb(struct insn *, void (*)(unsigned, void *), int flags, void *data);
+extern void qemu_plugin_register_vcpu_mem_cb(struct insn *, void (*)(unsigned, uint32_t, uint64_t, void *), int flags,
+                                             int reads_or_writes, void *data);
 
 #define EXPORT __attribute__((visibility("default")))
 #define PLACES 8
+#define RANGES 8
+#define MARKS 64
+#define TEXT_MAX (4u << 20)
 EXPORT int qemu_plugin_version = 1;
 
-static uint64_t all, places[PLACES], counts[PLACES];
-static int count;
+struct range { uint64_t first, end; };
+enum part { HYP, COMPONENT, GUEST };
+struct counts { uint64_t to_component, to_guest, component, guest, cp15, gic, barriers; };
+struct mark { uint64_t times; bool open; struct counts sum, at; uint64_t *pcs, *pcs_at; };
+
+static uint64_t all, places[PLACES], executed[PLACES];
+static uint64_t vectors, to_component, to_guest;
+static struct range text, gic[RANGES];
+static int place_count, gic_count;
+static bool split;
+static enum part now = HYP;
+static uint64_t since;
+static struct counts counts;
+static struct mark marks[MARKS];
+static uint64_t *pcs;
+static size_t pc_count;
 static char *out;
+
+static bool within(struct range range, uint64_t address) { return address >= range.first && address < range.end; }
+
+/* Books what ran since the last change to whoever ran; `last` is the counter for the hypervisor. */
+static void book(uint64_t *last, enum part next) {
+    *(now == HYP ? last : now == COMPONENT ? &counts.component : &counts.guest) += all - since;
+    since = all;
+    now = next;
+}
+
+static void entered(unsigned cpu, void *data) { (void)cpu, (void)data; if (now != HYP) book(&counts.to_guest, HYP); }
+static void left_for_component(unsigned cpu, void *data) { (void)cpu, (void)data; if (now == HYP) book(&counts.to_component, COMPONENT); }
+static void left_for_guest(unsigned cpu, void *data) { (void)cpu, (void)data; if (now == HYP) book(&counts.to_guest, GUEST); }
+
+static void marked(unsigned cpu, void *data) {
+    (void)cpu;
+    uintptr_t code = (uintptr_t)data;
+    struct mark *mark = &marks[code / 2];
+    book(&counts.to_guest, now);
+    if (!mark->pcs) {
+        mark->pcs = calloc(pc_count + 1, sizeof *pcs);
+        mark->pcs_at = calloc(pc_count + 1, sizeof *pcs);
+        if (!mark->pcs || !mark->pcs_at) abort();
+    }
+    if (code % 2 == 0) {
+        mark->open = true;
+        mark->at = counts;
+        memcpy(mark->pcs_at, pcs, pc_count * sizeof *pcs);
+    } else if (mark->open) {
+        uint64_t *sum = (uint64_t *)&mark->sum, *from = (uint64_t *)&mark->at, *to = (uint64_t *)&counts;
+        mark->open = false;
+        mark->times++;
+        for (size_t n = 0; n < sizeof counts / sizeof *sum; n++) sum[n] += to[n] - from[n];
+        for (size_t n = 0; n < pc_count; n++) mark->pcs[n] += pcs[n] - mark->pcs_at[n];
+    }
+}
+
+static void accessed(unsigned cpu, uint32_t info, uint64_t address, void *data) {
+    (void)cpu, (void)info, (void)data;
+    for (int n = 0; n < gic_count; n++) counts.gic += within(gic[n], address);
+}
+
+/* MCR, MRC, MCRR and MRRC of coprocessor 15. */
+static bool is_cp15(uint32_t code) {
+    return code >> 28 != 15 && (code & 0xf00) == 0xf00 && ((code & 0x0f000010) == 0x0e000010 || (code & 0x0fe00000) == 0x0c400000);
+}
+
+/* DSB, DMB and ISB, of ARMv7 and as accesses to CP15 (those count as both). */
+static bool is_barrier(uint32_t code) {
+    uint32_t old = code & 0x0fff0fff;
+    return ((code & 0xffffff00) == 0xf57ff000 && ((code >> 4 & 15) == 4 || (code >> 4 & 15) == 5 || (code >> 4 & 15) == 6))
+        || (code >> 28 != 15 && (old == 0x0e070f95 || old == 0x0e070f9a || old == 0x0e070fba));
+}
 
 static void translated(plugin_id id, struct tb *tb) {
     (void)id;
     for (size_t n = 0; n < qemu_plugin_tb_n_insns(tb); n++) {
         struct insn *insn = qemu_plugin_tb_get_insn(tb, n);
+        uint64_t address = qemu_plugin_insn_vaddr(insn);
+        uint32_t code = 0;
         qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &all, 1);
-        for (int place = 0; place < count; place++)
-            if (qemu_plugin_insn_vaddr(insn) == places[place])
-                qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &counts[place], 1);
+        for (int place = 0; place < place_count; place++)
+            if (address == places[place]) qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &executed[place], 1);
+        if (!split || qemu_plugin_insn_size(insn) != sizeof code) continue;
+        memcpy(&code, qemu_plugin_insn_data(insn), sizeof code);
+        if (is_cp15(code)) qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &counts.cp15, 1);
+        if (is_barrier(code)) qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &counts.barriers, 1);
+        if ((code & 0xfffff800) == 0xf5dff800 && (code & 0x7ff) < 2 * MARKS)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, 0, (void *)(uintptr_t)(code & 0x7ff));
+        if (!within(text, address)) continue;
+        qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &pcs[(address - text.first) / 4], 1);
+        if (gic_count) qemu_plugin_register_vcpu_mem_cb(insn, accessed, 0, 3, NULL);
+        if (address >= vectors && address < vectors + 32) qemu_plugin_register_vcpu_insn_exec_cb(insn, entered, 0, NULL);
+        if (address == to_component) qemu_plugin_register_vcpu_insn_exec_cb(insn, left_for_component, 0, NULL);
+        if (address == to_guest) qemu_plugin_register_vcpu_insn_exec_cb(insn, left_for_guest, 0, NULL);
     }
 }
 
@@ -44,17 +146,49 @@ static void ended(plugin_id id, void *data) {
     (void)id, (void)data;
     FILE *file = out ? fopen(out, "w") : stderr;
     if (!file) return;
-    fprintf(file, "%" PRIu64 "\n", all);
-    for (int place = 0; place < count; place++) fprintf(file, "%" PRIu64 "\n", counts[place]);
+    fprintf(file, "all %" PRIu64 "\n", all);
+    for (int n = 0; n < place_count; n++) fprintf(file, "at %#" PRIx64 " %" PRIu64 "\n", places[n], executed[n]);
+    for (int n = 0; n < MARKS; n++) {
+        if (!marks[n].times) continue;
+        fprintf(file, "mark %d %" PRIu64, n, marks[n].times);
+        const uint64_t *sum = (const uint64_t *)&marks[n].sum;
+        for (size_t k = 0; k < sizeof counts / sizeof *sum; k++) fprintf(file, " %" PRIu64, sum[k]);
+        fprintf(file, "\n");
+        for (size_t k = 0; k < pc_count; k++)
+            if (marks[n].pcs[k]) fprintf(file, "pc %d %#" PRIx64 " %" PRIu64 "\n", n, text.first + 4 * k, marks[n].pcs[k]);
+    }
     if (out) fclose(file);
+}
+
+static bool read_range(const char *words, struct range *range) {
+    return sscanf(words, "%" SCNi64 "-%" SCNi64, (int64_t *)&range->first, (int64_t *)&range->end) == 2 && range->first < range->end;
 }
 
 EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv) {
     (void)info;
     for (int n = 0; n < argc; n++) {
-        if (!strncmp(argv[n], "out=", 4)) out = strdup(argv[n] + 4);
-        else if (!strncmp(argv[n], "at=", 3) && count < PLACES) places[count++] = strtoull(argv[n] + 3, NULL, 0);
-        else return -1;
+        char *value = strchr(argv[n], '=');
+        if (!value) return -1;
+        size_t length = (size_t)(value++ - argv[n]);
+        bool known = true;
+        #define IS(name) (length == strlen(name) && !strncmp(argv[n], name, length))
+        if (IS("out")) out = strdup(value);
+        else if (IS("at") && place_count < PLACES) places[place_count++] = strtoull(value, NULL, 0);
+        else if (IS("vectors")) vectors = strtoull(value, NULL, 0);
+        else if (IS("component")) to_component = strtoull(value, NULL, 0);
+        else if (IS("guest")) to_guest = strtoull(value, NULL, 0);
+        else if (IS("text")) known = split = read_range(value, &text) && text.end - text.first <= TEXT_MAX;
+        else if (IS("gic") && gic_count < RANGES) known = read_range(value, &gic[gic_count++]);
+        else known = false;
+        if (!known) {
+            fprintf(stderr, "count: %s is not understood\n", argv[n]);
+            return -1;
+        }
+    }
+    if (split) {
+        pc_count = (text.end - text.first) / 4;
+        pcs = calloc(pc_count + 1, sizeof *pcs);
+        if (!pcs) return -1;
     }
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
     qemu_plugin_register_atexit_cb(id, ended, NULL);

@@ -205,6 +205,29 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_fills_the_ring_of_who_does_not_read_and_stops_nobody_else() {
+        const FLOOD: usize = 5000;
+        let mut world = world(&[1, 2], 0);
+        let typed = |n: usize| b'a' + (n % 26) as u8;
+        world.uart.0.borrow_mut().arriving.extend((0..FLOOD).map(typed));
+        world.uart.0.borrow_mut().arriving.extend(b"\0\x02there");
+        world.ends[1].0.push(b"still talks");
+        // Sixty-four bytes a turn: with an interrupt for each, as the UART gives one while anything waits.
+        while !world.uart.0.borrow().arriving.is_empty() {
+            world.console.work();
+        }
+        let mut kept = [0; 2 * FLOOD];
+        let moved = world.ends[0].1.pop(&mut kept);
+        assert_eq!(moved.bytes, protocol::ring::DATA_BYTES);
+        assert!(kept[..moved.bytes].iter().enumerate().all(|(n, byte)| *byte == typed(n)));
+        assert_eq!(input(&mut world, 1), b"there");
+        assert_eq!(*world.signals.borrow(), [101, 102], "each is woken once");
+        world.uart.0.borrow_mut().room = 100;
+        world.console.work();
+        assert_eq!(world.uart.0.borrow().sent, b"\0\x02still talks\0");
+    }
+
+    #[test]
     fn log_frames_pass_whole_and_nothing_else_of_theirs_does() {
         let mut world = world(&[RAW, 1], 10_000);
         world.ends[0].0.push(b"junk\0\x01spoofed\0\0\x85fr");

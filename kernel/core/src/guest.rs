@@ -22,7 +22,9 @@ impl<P: Platform> Kernel<P> {
         let tcb = self.current();
         let Some(vcpu) = self.arena.get(tcb).vcpu else { return };
         self.arena.get_mut(vcpu).exit = exit;
-        self.report(tcb, Sent::Exit);
+        if !self.fast_exit(tcb, vcpu) {
+            self.report(tcb, Sent::Exit);
+        }
     }
 
     /// The VMM has answered the exit of `tcb`.

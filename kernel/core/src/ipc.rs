@@ -10,7 +10,7 @@ use abi::message::{MessageInfo, REGISTER_WORDS};
 
 impl<P: Platform> Kernel<P> {
     /// `from` sends what its `sent`, `badge` and `grants` say. If nobody receives, it waits.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn send(&mut self, from: Handle<Tcb>, endpoint: Handle<Endpoint>) {
         let point = self.arena.get(endpoint);
         match (point.waiters, point.queue.head) {

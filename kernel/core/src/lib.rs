@@ -13,6 +13,7 @@ pub mod cap;
 mod cnode;
 pub mod context;
 mod delete;
+mod fastpath;
 mod fault;
 mod guest;
 mod invoke;

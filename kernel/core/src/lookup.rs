@@ -29,7 +29,7 @@ pub fn slot_of(arena: &Arena, cnode: Handle<CNode>, bits: u8, index: u32) -> Res
 ///
 /// # Errors
 /// `EmptySlot` if there is no capability on the way; `OutOfRange` if a guard differs or the address is too short.
-#[inline]
+#[inline(always)]
 pub fn lookup(arena: &Arena, tcb: Handle<Tcb>, address: CPtr) -> Result<Handle<Slot>, Error> {
     let Cap::CNode { bits, guard_bits, cnode, guard } = arena.get(tcb).cspace.cap else {
         return Err(Error::EmptySlot);

@@ -26,12 +26,14 @@ pub struct ReadyQueues {
     queues: [PriorityQueue; PRIORITIES],
     words: [u32; PRIORITIES / 32],
     summary: u32,
+    /// The highest priority that is ready, -1 if nobody is: kept, since every message asks for it.
+    top: i32,
 }
 
 impl ReadyQueues {
     /// Nobody.
     pub const EMPTY: Self =
-        Self { queues: [PriorityQueue::EMPTY; PRIORITIES], words: [0; PRIORITIES / 32], summary: 0 };
+        Self { queues: [PriorityQueue::EMPTY; PRIORITIES], words: [0; PRIORITIES / 32], summary: 0, top: -1 };
 
     fn push(&mut self, arena: &mut Arena, tcb: Handle<Tcb>, front: bool) {
         let thread = arena.get_mut(tcb);
@@ -44,6 +46,7 @@ impl ReadyQueues {
         }
         self.words[priority / 32] |= 1 << (priority % 32);
         self.summary |= 1 << (priority / 32);
+        self.top = self.top.max(priority as i32);
     }
 
     fn remove(&mut self, arena: &mut Arena, tcb: Handle<Tcb>) {
@@ -56,18 +59,25 @@ impl ReadyQueues {
             if self.words[priority / 32] == 0 {
                 self.summary &= !(1 << (priority / 32));
             }
+            self.top = self.highest().map_or(-1, i32::from);
         }
     }
 
-    /// The most urgent priority at which somebody is ready.
-    pub fn highest(&self) -> Option<u8> {
+    /// The highest priority at which somebody is ready, -1 if nobody is.
+    #[inline(always)]
+    pub fn top(&self) -> i32 {
+        self.top
+    }
+
+    /// The same, found by the bitmaps.
+    fn highest(&self) -> Option<u8> {
         let word = self.summary.checked_ilog2()?;
         let bit = self.words[word as usize % self.words.len()].checked_ilog2()?;
         Some((word * 32 + bit) as u8)
     }
 
     fn first(&self) -> Option<Handle<Tcb>> {
-        self.queues[usize::from(self.highest()?)].head
+        self.queues[usize::try_from(self.top).ok()?].head
     }
 
     /// The queue of a priority, for checks.
@@ -126,7 +136,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn switch_to(&mut self, tcb: Handle<Tcb>) {
         let priority = self.arena.get(tcb).priority;
         let core = &mut self.cores[self.here()];
-        if core.ready.summary != 0 && core.ready.highest().is_some_and(|highest| highest > priority) {
+        if core.ready.top() > i32::from(priority) {
             core.ready.push(&mut self.arena, tcb, true);
             core.reschedule = true;
         } else {

@@ -37,10 +37,30 @@ impl From<Preempted> for Stop {
 
 impl<P: Platform> Kernel<P> {
     /// The running component executed `SVC #number`.
-    #[inline]
+    #[inline(always)]
     pub fn on_syscall(&mut self, number: u32) {
         let tcb = self.current();
-        match self.syscall(tcb, number) {
+        const CALL: u32 = Syscall::Call as u32;
+        const REPLY_RECV: u32 = Syscall::ReplyRecv as u32;
+        match number {
+            CALL => {
+                let result = self.call(tcb);
+                self.finish(tcb, result);
+            }
+            REPLY_RECV if self.fast_reply_receive(tcb) => {}
+            _ => self.slow_syscall(tcb, number),
+        }
+    }
+
+    #[inline(never)]
+    fn slow_syscall(&mut self, tcb: Handle<Tcb>, number: u32) {
+        let result = self.syscall(tcb, number);
+        self.finish(tcb, result);
+    }
+
+    #[inline(always)]
+    fn finish(&mut self, tcb: Handle<Tcb>, result: Result<(), Stop>) {
+        match result {
             Ok(()) => {}
             Err(Stop::Failed(error)) => self.arena.get_mut(tcb).context.r[0] = error as u32,
             Err(Stop::Preempted) => P::restart_syscall(&mut self.arena.get_mut(tcb).context),
@@ -132,13 +152,16 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// `Call`: to a server, or to the kernel.
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, tcb: Handle<Tcb>) -> Result<(), Stop> {
         let slot = self.operand_slot(tcb)?;
         match self.arena.get(slot).cap {
             Cap::Endpoint { rights, endpoint, badge } => {
                 if !rights.contains(Rights::WRITE) {
                     return Err(Error::NoRights.into());
+                }
+                if self.fast_call(tcb, rights, endpoint, badge) {
+                    return Ok(());
                 }
                 let thread = self.arena.get_mut(tcb);
                 thread.sent = Sent::Call;

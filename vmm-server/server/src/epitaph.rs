@@ -12,7 +12,6 @@ pub fn tell(name: &str, machine: &Machine, number: usize) {
     let Some(&vcpu) = machine.cpus.handles.get(number) else { return };
     log::error!("{=str}: guest crashed on vCPU {=u32}", name, number as u32);
     registers(vcpu);
-    log::error!("SETWAY {=u32} runs {=u32}", machine.flusher.ops, machine.flusher.runs);
     if let Some(trace) = machine.traces.get(number) {
         log::error!("its last exits, of {=u32}:", trace.count() as u32);
         trace.exits().for_each(|exit| tell_exit(&exit));

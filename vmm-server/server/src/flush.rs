@@ -17,23 +17,18 @@ pub struct Flusher {
     /// How many frames.
     pub frames: u32,
     last_us: Option<u64>,
-    pub ops: u32,
-    pub runs: u32,
 }
 
 impl Flusher {
     /// For these frames.
     pub const fn new(first_frame: u32, frames: u32) -> Self {
-        Self { first_frame, frames, last_us: None, ops: 0, runs: 0 }
+        Self { first_frame, frames, last_us: None }
     }
 
     /// A set/way operation came at that time: whether it begins a run, and RAM must be flushed.
     pub fn begins_run(&mut self, now_us: u64) -> bool {
         let last = self.last_us.replace(now_us);
-        self.ops += 1;
-        let b = last.is_none_or(|last| now_us.saturating_sub(last) > RUN_US);
-        self.runs += u32::from(b);
-        b
+        last.is_none_or(|last| now_us.saturating_sub(last) > RUN_US)
     }
 
     /// The run goes on after the flush that it began with.

@@ -1,0 +1,158 @@
+//! The fast path: a short call to a passive server that waits, and its answer, with nothing else to decide.
+//!
+//! Each function looks at all that could make the case another one before it changes anything, and answers `false`
+//! then: the general code of `ipc.rs` does the same, at length, and is what these two must agree with
+//! (`tests/ipc.rs` runs both). What is spared: queues of more than one thread, the scheduler, the clock.
+
+use crate::arena::Handle;
+use crate::cap::Cap;
+use crate::lookup;
+use crate::objects::{Endpoint, Waiters};
+use crate::queue::Queue;
+use crate::tcb::{Sent, State, Tcb};
+use crate::transfer::{R_BADGE, R_INFO, R_WORDS};
+use crate::vcpu::Vcpu;
+use crate::{Kernel, Platform};
+use abi::Rights;
+use abi::message::{MessageInfo, REGISTER_BYTES, REGISTER_WORDS};
+
+/// The message's part of a context: descriptor and words.
+const MESSAGE: core::ops::Range<usize> = R_INFO..R_WORDS + REGISTER_WORDS;
+
+impl<P: Platform> Kernel<P> {
+    /// Whether nobody who is ready is more urgent than that.
+    #[inline(always)]
+    fn most_urgent(&mut self, priority: u8) -> bool {
+        i32::from(priority) >= self.core().ready.top()
+    }
+
+    /// A short `Call` on an endpoint, with the right to it, where a passive server waits.
+    #[inline(always)]
+    pub(crate) fn fast_call(
+        &mut self,
+        tcb: Handle<Tcb>,
+        rights: Rights,
+        endpoint: Handle<Endpoint>,
+        badge: u32,
+    ) -> bool {
+        if !MessageInfo(self.arena.get(tcb).context.r[R_INFO]).is_short() {
+            return false;
+        }
+        let Some(to) = self.fast_donate(tcb, endpoint, Sent::Call) else { return false };
+        let (client, server) = self.arena.pair_mut(tcb, to);
+        client.grants = rights.contains(Rights::GRANT);
+        server.context.r[0] = 0;
+        server.context.r[R_BADGE] = badge;
+        server.context.r[MESSAGE].copy_from_slice(&client.context.r[MESSAGE]);
+        true
+    }
+
+    /// An exit of the guest that `tcb` runs, whose VMM waits.
+    #[inline(always)]
+    pub(crate) fn fast_exit(&mut self, tcb: Handle<Tcb>, vcpu: Handle<Vcpu>) -> bool {
+        let Cap::Endpoint { rights, endpoint, badge } = self.arena.get(tcb).fault_handler.cap else { return false };
+        if !rights.contains(Rights::WRITE) {
+            return false;
+        }
+        let Some(to) = self.fast_donate(tcb, endpoint, Sent::Exit) else { return false };
+        let (exit, server) = self.arena.pair_mut(vcpu, to);
+        let exit = &exit.exit;
+        server.context.r[0] = 0;
+        server.context.r[R_BADGE] = badge;
+        server.context.r[R_INFO] = MessageInfo::new(exit.kind as u16, REGISTER_BYTES).0;
+        server.context.r[R_WORDS..R_WORDS + REGISTER_WORDS].copy_from_slice(&exit.words);
+        true
+    }
+
+    /// Makes `from` wait for the answer of the passive server that waits alone at `endpoint`, which runs from now on, on
+    /// the context of `from`. `None`: it is not so simple, and nothing has changed.
+    #[inline(always)]
+    fn fast_donate(&mut self, from: Handle<Tcb>, endpoint: Handle<Endpoint>, sent: Sent) -> Option<Handle<Tcb>> {
+        let point = self.arena.get(endpoint);
+        let to = point.queue.head?;
+        if point.waiters != Waiters::Receivers || point.queue.tail != Some(to) {
+            return None;
+        }
+        let server = self.arena.get(to);
+        let reply = server.reply?;
+        let priority = server.priority;
+        if server.sched.is_some() || !self.most_urgent(priority) {
+            return None;
+        }
+        let context = self.arena.get(from).sched?;
+
+        let point = self.arena.get_mut(endpoint);
+        point.queue = Queue::EMPTY;
+        point.waiters = Waiters::None;
+        let server = self.arena.get_mut(to);
+        server.state = State::Running;
+        server.reply = None;
+        server.sched = Some(context);
+        let object = self.arena.get_mut(reply);
+        object.caller = Some(from);
+        object.receiver = None;
+        object.donated = Some(context);
+        self.arena.get_mut(context).tcb = Some(to);
+        let client = self.arena.get_mut(from);
+        client.sched = None;
+        client.state = State::AwaitingReply(reply);
+        client.sent = sent;
+        self.core().current = Some(to);
+        Some(to)
+    }
+
+    /// A short answer of a passive server to the caller whose context it runs on, and its next wait.
+    #[inline(always)]
+    pub(crate) fn fast_reply_receive(&mut self, tcb: Handle<Tcb>) -> bool {
+        let registers = &self.arena.get(tcb).context.r;
+        let info = MessageInfo(registers[R_INFO]);
+        let (endpoint, reply) = (registers[0], registers[R_BADGE]);
+        if !info.is_short() {
+            return false;
+        }
+        let Ok(slot) = lookup::lookup(&self.arena, tcb, reply) else { return false };
+        let Cap::Reply { reply } = self.arena.get(slot).cap else { return false };
+        let Ok(slot) = lookup::lookup(&self.arena, tcb, endpoint) else { return false };
+        let Cap::Endpoint { rights, endpoint, .. } = self.arena.get(slot).cap else { return false };
+        let object = self.arena.get(reply);
+        let (Some(caller), Some(context)) = (object.caller, object.donated) else { return false };
+        let client = self.arena.get(caller);
+        let (sent, priority) = (client.sent, client.priority);
+        let simple = rights.contains(Rights::READ)
+            && object.receiver.is_none()
+            && client.sched.is_none()
+            && matches!(sent, Sent::Call | Sent::Exit)
+            && self.arena.get(tcb).sched == Some(context)
+            && self.arena.get(endpoint).waiters == Waiters::None;
+        if !simple || !self.most_urgent(priority) {
+            return false;
+        }
+
+        let object = self.arena.get_mut(reply);
+        object.caller = None;
+        object.donated = None;
+        object.receiver = Some(tcb);
+        self.arena.get_mut(context).tcb = Some(caller);
+        let point = self.arena.get_mut(endpoint);
+        point.queue = Queue { head: Some(tcb), tail: Some(tcb) };
+        point.waiters = Waiters::Receivers;
+        let (server, client) = self.arena.pair_mut(tcb, caller);
+        server.state = State::Receiving(endpoint);
+        server.sched = None;
+        server.reply = Some(reply);
+        client.sched = Some(context);
+        client.state = State::Running;
+        if sent == Sent::Call {
+            client.context.r[0] = 0;
+            client.context.r[MESSAGE].copy_from_slice(&server.context.r[MESSAGE]);
+            self.core().current = Some(caller);
+        } else {
+            self.core().current = Some(caller);
+            self.apply_exit_reply(tcb, caller, info.label());
+            if self.arena.get(caller).state != State::Running {
+                self.make_unready(caller);
+            }
+        }
+        true
+    }
+}
