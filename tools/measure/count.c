@@ -15,8 +15,9 @@
  * instructions of the hypervisor until it leaves for a component and for a guest, those of components and of guests, and of
  * all of them the accesses to CP15, the hypervisor's accesses to the interrupt controller, and the barriers.
  *
- * A mark is `pld [pc, #2048 + 2 * NUMBER]`, and at the end the same with one more: an ARM instruction that may stand
- * anywhere, changes nothing, and that no compiler writes. What is between the two need not be one program.
+ * A mark is, in a guest, `pld [pc, #2048 + 2 * NUMBER]`, and at the end the same with one more: an ARM instruction that
+ * changes nothing, and that no compiler writes. In a component it is `svc #(2048 + 2 * NUMBER)`, a system call that there is
+ * not; what the refusal costs lies outside of what is counted. What is between the two need not be one program.
  *
  * QEMU's plugin interface (version 1) is declared here as far as it is used, since its header is in no package. */
 #include <inttypes.h>
@@ -63,6 +64,7 @@ static struct counts counts;
 static struct mark marks[MARKS];
 static uint64_t *pcs;
 static size_t pc_count;
+static int armed = -1;
 static char *out;
 
 static bool within(struct range range, uint64_t address) { return address >= range.first && address < range.end; }
@@ -73,10 +75,6 @@ static void book(uint64_t *last, enum part next) {
     since = all;
     now = next;
 }
-
-static void entered(unsigned cpu, void *data) { (void)cpu, (void)data; if (now != HYP) book(&counts.to_guest, HYP); }
-static void left_for_component(unsigned cpu, void *data) { (void)cpu, (void)data; if (now == HYP) book(&counts.to_component, COMPONENT); }
-static void left_for_guest(unsigned cpu, void *data) { (void)cpu, (void)data; if (now == HYP) book(&counts.to_guest, GUEST); }
 
 static void marked(unsigned cpu, void *data) {
     (void)cpu;
@@ -99,6 +97,29 @@ static void marked(unsigned cpu, void *data) {
         for (size_t n = 0; n < sizeof counts / sizeof *sum; n++) sum[n] += to[n] - from[n];
         for (size_t n = 0; n < pc_count; n++) mark->pcs[n] += pcs[n] - mark->pcs_at[n];
     }
+}
+
+static void entered(unsigned cpu, void *data) {
+    (void)cpu, (void)data;
+    if (now != HYP) book(&counts.to_guest, HYP);
+}
+
+static void left_for_component(unsigned cpu, void *data) {
+    (void)data;
+    if (now == HYP) book(&counts.to_component, COMPONENT);
+    if (armed >= 0) marked(cpu, (void *)(intptr_t)armed);
+    armed = -1;
+}
+
+static void left_for_guest(unsigned cpu, void *data) {
+    (void)cpu, (void)data;
+    if (now == HYP) book(&counts.to_guest, GUEST);
+}
+
+/* A component's mark: the beginning counts from its return. */
+static void called(unsigned cpu, void *data) {
+    if ((uintptr_t)data % 2 == 0) armed = (int)(uintptr_t)data;
+    else marked(cpu, data);
 }
 
 static void accessed(unsigned cpu, uint32_t info, uint64_t address, void *data) {
@@ -133,6 +154,8 @@ static void translated(plugin_id id, struct tb *tb) {
         if (is_barrier(code)) qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &counts.barriers, 1);
         if ((code & 0xfffff800) == 0xf5dff800 && (code & 0x7ff) < 2 * MARKS)
             qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, 0, (void *)(uintptr_t)(code & 0x7ff));
+        if ((code & 0xfffff800) == 0xef000800 && (code & 0x7ff) < 2 * MARKS)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, called, 0, (void *)(uintptr_t)(code & 0x7ff));
         if (!within(text, address)) continue;
         qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &pcs[(address - text.first) / 4], 1);
         if (gic_count) qemu_plugin_register_vcpu_mem_cb(insn, accessed, 0, 3, NULL);

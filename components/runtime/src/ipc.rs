@@ -22,7 +22,7 @@ impl Received {
     /// From what the kernel returned. A message whose capability could not be taken has arrived all the same.
     #[inline(always)]
     pub(crate) fn of(r: Registers) -> Result<Self, Error> {
-        if r.r0 != 0 && r.r0 != Error::CapNotTaken as u32 {
+        if r.r0 != 0 {
             r.checked()?;
         }
         Ok(Self { info: r.info, words: r.words, badge: r.r12 })

@@ -82,12 +82,8 @@ errors! {
     PeerGone = 33, Peer;
     /// The `Reply` object holds no caller.
     NoCaller = 34, Peer;
-    /// The receiver could not take the capability that came along; the message arrived without it.
-    CapNotTaken = 35, Peer;
     /// The untyped has not enough room left.
     OutOfMemory = 48, Resource;
-    /// A fixed number of these (interrupts of a vCPU, refills) is in use already.
-    OutOfSlots = 49, Resource;
 }
 
 #[cfg(test)]

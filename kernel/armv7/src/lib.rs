@@ -4,7 +4,7 @@
 //! [`component_fault`], [`stage2`], [`hyp_map`], [`listreg`], [`psr`], [`inject`], [`controls`], [`memory_plan`].
 //! The rest touches registers and exists on the target only: there is no pretence of them on the host.
 //!
-//! Unsafe code stands in the vaults: `sysreg`, `mmio`, `vcpu_state`, `fpu`, `entry`, `cell`, `start`, `log`.
+//! Unsafe code stands in the vaults: `sysreg`, `mmio`, `vcpu_state`, `fpu`, `entry`, `cell`, `start`, `log`, `memory`.
 #![cfg_attr(target_os = "none", no_std)]
 
 pub mod board;

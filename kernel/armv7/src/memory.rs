@@ -2,9 +2,12 @@
 
 #![allow(unsafe_code, reason = "the vault of bulk memory")]
 
+use kernel_core::Arena;
+
 /// Zeroes `bytes` bytes from the physical address `address` on, both multiples of 64. Stores of eight words: one
-/// instruction for 32 bytes, where a loop over words takes four for each.
-pub fn zero(address: u32, bytes: u32) {
+/// instruction for 32 bytes, where a loop over words takes four for each. Who holds the token answers for the memory, as
+/// with [`Arena::zero`].
+pub fn zero(_token: &mut Arena, address: u32, bytes: u32) {
     if bytes == 0 {
         return;
     }

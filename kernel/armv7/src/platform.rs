@@ -103,8 +103,8 @@ impl Platform for Armv7 {
         tlb::flush_all();
     }
 
-    fn zero(&mut self, _arena: &mut Arena, address: u32, bytes: u32) {
-        memory::zero(address, bytes);
+    fn zero(&mut self, arena: &mut Arena, address: u32, bytes: u32) {
+        memory::zero(arena, address, bytes);
     }
 
     fn cache(&mut self, op: CacheOp, address: u32, bytes: u32) {

@@ -7,7 +7,7 @@ use crate::queue::Queue;
 use crate::tcb::Tcb;
 use crate::timeout::Timeouts;
 use crate::vcpu::Vcpu;
-use crate::{Platform, schedule::ReadyQueues};
+use crate::{Platform, ready::ReadyQueues};
 
 /// Cores that the kernel runs on. State is kept per core; one runs for now.
 pub const CORES_MAX: usize = 1;

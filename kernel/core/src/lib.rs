@@ -9,6 +9,7 @@
 #[macro_use]
 pub mod arena;
 pub mod boot;
+mod budget;
 pub mod cap;
 mod cnode;
 pub mod context;
@@ -16,6 +17,7 @@ mod delete;
 mod fastpath;
 mod fault;
 mod guest;
+mod interrupts;
 mod invoke;
 mod ipc;
 mod irq;
@@ -25,6 +27,7 @@ mod map;
 pub mod objects;
 pub mod platform;
 mod queue;
+mod ready;
 mod schedule;
 mod signal;
 #[cfg(any(test, feature = "sim"))]

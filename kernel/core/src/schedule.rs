@@ -7,91 +7,15 @@
 //!
 //! Time is read only when the context changes, so that a call to a passive server costs no clock.
 
-use crate::arena::{Arena, Handle};
-use crate::kernel::{Next, PriorityQueue, Running};
-use crate::objects::{REFILLS_MAX, Refill, SchedContext, VSpace};
+use crate::arena::Handle;
+use crate::budget::SMALLEST_REFILL;
+use crate::kernel::{Next, Running};
+use crate::objects::{Refill, SchedContext, VSpace};
 use crate::tcb::{State, Tcb};
-use crate::timeout::{Owner, Timeout};
+use crate::timeout::Owner;
 use crate::{Kernel, Platform};
-use abi::Error;
-use abi::object::PRIORITY_MAX;
-use core::mem::offset_of;
-
-const PRIORITIES: usize = PRIORITY_MAX as usize + 1;
-/// Consumption below this many ticks is charged to the current refill but makes no refill of its own.
-const SMALLEST_REFILL: u64 = 64;
-
-/// Threads that could run, by priority, with bitmaps to find the first: two words looked at, whatever is in them.
-pub struct ReadyQueues {
-    queues: [PriorityQueue; PRIORITIES],
-    words: [u32; PRIORITIES / 32],
-    summary: u32,
-    /// The highest priority that is ready, -1 if nobody is: kept, since every message asks for it.
-    top: i32,
-}
-
-impl ReadyQueues {
-    /// Nobody.
-    pub const EMPTY: Self =
-        Self { queues: [PriorityQueue::EMPTY; PRIORITIES], words: [0; PRIORITIES / 32], summary: 0, top: -1 };
-
-    fn push(&mut self, arena: &mut Arena, tcb: Handle<Tcb>, front: bool) {
-        let thread = arena.get_mut(tcb);
-        thread.queued = true;
-        let priority = usize::from(thread.priority);
-        if front {
-            self.queues[priority].push_front(arena, tcb);
-        } else {
-            self.queues[priority].push(arena, tcb);
-        }
-        self.words[priority / 32] |= 1 << (priority % 32);
-        self.summary |= 1 << (priority / 32);
-        self.top = self.top.max(priority as i32);
-    }
-
-    fn remove(&mut self, arena: &mut Arena, tcb: Handle<Tcb>) {
-        let thread = arena.get_mut(tcb);
-        thread.queued = false;
-        let priority = usize::from(thread.priority);
-        self.queues[priority].remove(arena, tcb);
-        if self.queues[priority].is_empty() {
-            self.words[priority / 32] &= !(1 << (priority % 32));
-            if self.words[priority / 32] == 0 {
-                self.summary &= !(1 << (priority / 32));
-            }
-            self.top = self.highest().map_or(-1, i32::from);
-        }
-    }
-
-    /// The highest priority at which somebody is ready, -1 if nobody is.
-    #[inline(always)]
-    pub fn top(&self) -> i32 {
-        self.top
-    }
-
-    /// The same, found by the bitmaps.
-    fn highest(&self) -> Option<u8> {
-        let word = self.summary.checked_ilog2()?;
-        let bit = self.words[word as usize % self.words.len()].checked_ilog2()?;
-        Some((word * 32 + bit) as u8)
-    }
-
-    fn first(&self) -> Option<Handle<Tcb>> {
-        self.queues[usize::try_from(self.top).ok()?].head
-    }
-
-    /// The queue of a priority, for checks.
-    pub fn queue(&self, priority: u8) -> &PriorityQueue {
-        &self.queues[usize::from(priority)]
-    }
-}
 
 impl<P: Platform> Kernel<P> {
-    /// The timeout inside a context.
-    pub(crate) fn context_timeout(&self, context: Handle<SchedContext>) -> Handle<Timeout> {
-        self.arena.part(context, offset_of!(SchedContext, timeout))
-    }
-
     /// Whether a thread could run now, were it the most urgent.
     pub(crate) fn runnable(&self, tcb: Handle<Tcb>) -> bool {
         let thread = self.arena.get(tcb);
@@ -230,7 +154,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Ends the time of the active context and begins that of another.
-    fn change_context(&mut self, context: Option<Handle<SchedContext>>) {
+    pub(crate) fn change_context(&mut self, context: Option<Handle<SchedContext>>) {
         let now = self.platform.now();
         self.charge_active(now);
         self.cores[self.here()].active = context;
@@ -351,122 +275,5 @@ impl<P: Platform> Kernel<P> {
             data.refills[0].amount = 0;
         }
         self.end_of_budget(context, now);
-    }
-
-    /// Gives a context its core, budget and period.
-    pub(crate) fn configure_context(&mut self, context: Handle<SchedContext>, core: u32, budget_us: u32, period_us: u32) {
-        let scale = u64::from(self.platform.ticks_per_us_q16());
-        let ticks = |us: u32| (u64::from(us) * scale) >> 16;
-        let node = self.context_timeout(context);
-        let here = self.here();
-        self.cores[here].timeouts.remove(&mut self.arena, node);
-        let now = self.platform.now();
-        let data = self.arena.get_mut(context);
-        data.core = core;
-        data.budget = ticks(budget_us).max(SMALLEST_REFILL);
-        data.period = ticks(period_us).max(data.budget);
-        data.started = now;
-        data.refills[0] = Refill { time: now, amount: data.budget };
-        data.refill_count = 1;
-        if let Some(tcb) = data.tcb {
-            self.make_ready(tcb);
-        }
-        self.cores[here].reschedule = true;
-    }
-
-    /// Binds a context to a thread.
-    ///
-    /// # Errors
-    /// `WrongState` if either has a partner already, or the context has no budget yet.
-    pub(crate) fn bind_context(&mut self, context: Handle<SchedContext>, tcb: Handle<Tcb>) -> Result<(), Error> {
-        let data = self.arena.get(context);
-        let thread = self.arena.get(tcb);
-        if data.home.is_some() || data.tcb.is_some() || data.budget == 0 || thread.home.is_some() || thread.sched.is_some() {
-            return Err(Error::WrongState);
-        }
-        let data = self.arena.get_mut(context);
-        data.home = Some(tcb);
-        data.tcb = Some(tcb);
-        let thread = self.arena.get_mut(tcb);
-        thread.home = Some(context);
-        thread.sched = Some(context);
-        self.make_ready(tcb);
-        Ok(())
-    }
-
-    /// Takes a context from whoever has it.
-    pub(crate) fn unbind_context(&mut self, context: Handle<SchedContext>) {
-        if let Some(home) = self.arena.get_mut(context).home.take() {
-            self.arena.get_mut(home).home = None;
-        }
-        if let Some(tcb) = self.arena.get_mut(context).tcb.take() {
-            self.make_unready(tcb);
-            self.arena.get_mut(tcb).sched = None;
-        }
-        let node = self.context_timeout(context);
-        let here = self.here();
-        self.cores[here].timeouts.remove(&mut self.arena, node);
-        if self.cores[here].active == Some(context) {
-            self.change_context(None);
-            self.cores[here].reschedule = true;
-        }
-    }
-
-    /// Moves the context that `from` runs on to `to`, which has none. Neither is in the ready queue.
-    #[inline(always)]
-    pub(crate) fn donate(&mut self, from: Handle<Tcb>, to: Handle<Tcb>) -> Option<Handle<SchedContext>> {
-        let context = self.arena.get_mut(from).sched.take()?;
-        self.arena.get_mut(to).sched = Some(context);
-        self.arena.get_mut(context).tcb = Some(to);
-        Some(context)
-    }
-
-    /// Takes a thread's own context back from wherever a broken-off call left it.
-    pub(crate) fn reclaim_context(&mut self, tcb: Handle<Tcb>) {
-        let thread = self.arena.get(tcb);
-        if thread.sched.is_some() {
-            return;
-        }
-        let Some(context) = thread.home else { return };
-        if let Some(holder) = self.arena.get(context).tcb {
-            self.make_unready(holder);
-            self.donate(holder, tcb);
-        } else {
-            self.arena.get_mut(context).tcb = Some(tcb);
-            self.arena.get_mut(tcb).sched = Some(context);
-        }
-    }
-}
-
-impl SchedContext {
-    /// Takes `used` ticks from the oldest refill; they come back one period after that refill's time.
-    fn consume(&mut self, used: u64, now: u64) {
-        let head = &mut self.refills[0];
-        let taken = used.min(head.amount);
-        if taken == 0 {
-            return;
-        }
-        let back = Refill { time: head.time.min(now) + self.period, amount: taken };
-        head.amount -= taken;
-        let count = self.refill_count as usize;
-        if count < REFILLS_MAX && count > 0 && (count == 1 || self.refills[count - 1].time != back.time) {
-            self.refills[count] = back;
-            self.refill_count += 1;
-        } else if let Some(last) = self.refills.get_mut(count.wrapping_sub(1)).filter(|_| count > 1) {
-            // Later than owed is allowed, sooner is not.
-            last.amount += back.amount;
-            last.time = last.time.max(back.time);
-        }
-    }
-
-    /// Drops an empty oldest refill. Whether the next one can be used at `now`.
-    fn next_refill(&mut self, now: u64) -> bool {
-        if self.refill_count > 1 {
-            let rest = self.refills[0].amount;
-            self.refills.copy_within(1..self.refill_count as usize, 0);
-            self.refill_count -= 1;
-            self.refills[0].amount += rest;
-        }
-        self.refills[0].time <= now
     }
 }

@@ -61,7 +61,7 @@ pub fn device(
     machine.keep(vcpu, label, words);
     machine.lives();
     let (reply, word) = if access.is_write() {
-        machine.store(vcpu, device, offset, access.width(), words[2]);
+        machine.store(vcpu, device, offset, access.width(), stored(access, words[2]));
         (ExitReply::STEP, 0)
     } else {
         let value = machine.load(vcpu, device, offset, access.width());
@@ -73,6 +73,12 @@ pub fn device(
         after(todo);
     }
     Some((MessageInfo::new(reply.bits(), 4), word))
+}
+
+/// What a store puts on the bus: as much of the register as it is wide.
+#[inline(always)]
+const fn stored(access: Access, register: u32) -> u32 {
+    Access(access.0 & !Access::SIGNED).extend(register)
 }
 
 /// Decides about an exit that is no decoded access to a device.
@@ -146,7 +152,7 @@ fn memory(machine: &mut Machine, vcpu: usize, words: [u32; 4]) -> Verdict {
     let plain = access.0 & (Access::WALK | Access::PERMISSION) == 0;
     match bus::route(access.ipa(words[1]), access.width()) {
         Ok((Device::Panic, offset)) if plain && access.is_write() => {
-            machine.store(vcpu, Device::Panic, offset, access.width(), words[2]);
+            machine.store(vcpu, Device::Panic, offset, access.width(), stored(access, words[2]));
             Verdict::answer(ExitReply::STEP)
         }
         Ok((Device::Panic, offset)) if plain => {
@@ -175,14 +181,19 @@ fn firmware(machine: &mut Machine, vcpu: usize, words: [u32; 4], step: ExitReply
 }
 
 fn coprocessor(machine: &mut Machine, words: [u32; 4]) -> Verdict {
-    match cp15::access(CoprocessorAccess(words[0]), machine.vcpus()) {
+    let access = CoprocessorAccess(words[0]);
+    match cp15::access(access, machine.vcpus()) {
         cp15::Outcome::Read(value) => {
+            let t = clock::now_us();
+            runtime::log::info!("FLUSH begins");
+            let e = machine.flusher.flush().is_err();
+            runtime::log::info!("FLUSH took {=u64} {=bool}", clock::now_us() - t, e);
             Verdict::Answer(ExitReply::STEP | ExitReply::WRITE, [value as u32, (value >> 32) as u32])
         }
         cp15::Outcome::Ignore => Verdict::answer(ExitReply::STEP),
         cp15::Outcome::Undefined => Verdict::answer(ExitReply::UNDEFINED),
         cp15::Outcome::FlushAll => {
-            if machine.flusher.begins_run(clock::now_us()) {
+            if machine.flusher.begins_run(clock::now_us(), (access.crm(), words[1])) {
                 if machine.flusher.flush().is_err() {
                     machine.cpus.refused = machine.cpus.refused.wrapping_add(1);
                 }

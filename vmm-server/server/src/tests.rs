@@ -158,6 +158,16 @@ fn loads_are_extended_and_every_load_from_the_bus_is_answered() {
 }
 
 #[test]
+fn a_store_is_as_wide_as_it_is() {
+    let world = world(Console::Pl011);
+    for (width, read) in [(0, 0x78), (1, 0x5678), (WORD, 0x5678)] {
+        let ibrd = 0x0900_0024;
+        let verdict = world.exit(ExitKind::Mmio, [width | Access::WRITE, ibrd, 0x1234_5678, 0x4000_8000]);
+        assert_eq!((verdict, world.load(WORD, ibrd)), (Verdict::Answer(STEP, [0; 2]), read));
+    }
+}
+
+#[test]
 fn what_is_not_there_aborts_at_its_virtual_address() {
     let world = world(Console::Pl011);
     let abort = |address| Verdict::Answer(ExitReply::DATA_ABORT, [address, 0]);
@@ -231,9 +241,9 @@ fn firmware_calls_are_answered_and_end_the_guest() {
 #[test]
 fn a_run_of_set_way_operations_flushes_ram_once_in_pieces() {
     let world = world(Console::Pl011);
-    let clean = [CoprocessorAccess(14 << 1 | 7 << 10 | 2 << 17).0, 0, 0, 0];
-    for _ in 0..3 {
-        assert_eq!(world.exit(ExitKind::Coprocessor, clean), Verdict::Answer(STEP, [0; 2]));
+    let clean = CoprocessorAccess(14 << 1 | 7 << 10 | 2 << 17).0;
+    for set in 0..3 {
+        assert_eq!(world.exit(ExitKind::Coprocessor, [clean, set << 6, 0, 0]), Verdict::Answer(STEP, [0; 2]));
     }
     let calls = world.calls.borrow();
     let pieces = calls.iter().filter(|(label, words)| *label == 0x304 && words[1] == 65536).count();

@@ -3,18 +3,21 @@
 //! [`check_all`] finds every slot that exists (in CNodes, threads, page tables and interrupts), then checks
 //! what the functions here are named after.
 
-use super::machine::{Machine, walk};
+use super::check_memory::{
+    mappings_and_entries_agree, no_component_memory_is_writable_and_executable, no_stale_translation_is_reachable,
+    vmids_are_unique,
+};
+use super::machine::Machine;
 use crate::Kernel;
 use crate::arena::Handle;
-use crate::cap::{Cap, FrameFlags, Slot, UntypedFlags};
+use crate::cap::{Cap, Slot, UntypedFlags};
 use crate::irq::IRQS;
-use crate::objects::{CNode, SpaceKind, TABLE_ENTRIES, VSpace, Waiters};
+use crate::objects::{CNode, VSpace, Waiters};
 use crate::queue::Queue;
 use crate::tcb::{State, TCB_SLOTS, Tcb};
 use crate::timeout::Owner;
 use crate::untyped::granules;
 use crate::vcpu::Vcpu;
-use abi::rights::MapFlags;
 use abi::vcpu::InterruptState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
@@ -24,7 +27,7 @@ use std::vec::Vec;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation(pub &'static str, pub String);
 
-type Result = core::result::Result<(), Violation>;
+pub(super) type Result = core::result::Result<(), Violation>;
 
 macro_rules! hold {
     ($name:expr, $condition:expr, $($where:tt)*) => {
@@ -33,12 +36,13 @@ macro_rules! hold {
         }
     };
 }
+pub(super) use hold;
 
 /// Everything that can be reached.
-struct Found {
-    slots: BTreeMap<u32, Handle<Slot>>,
+pub(super) struct Found {
+    pub(super) slots: BTreeMap<u32, Handle<Slot>>,
     threads: BTreeMap<u32, Handle<Tcb>>,
-    spaces: BTreeMap<u32, Handle<VSpace>>,
+    pub(super) spaces: BTreeMap<u32, Handle<VSpace>>,
     vcpus: BTreeMap<u32, Handle<Vcpu>>,
 }
 
@@ -300,83 +304,6 @@ fn contexts_and_threads_agree(kernel: &Kernel<Machine>, found: &Found) -> Result
     for &tcb in found.threads.values() {
         if let Some(context) = kernel.arena.get(tcb).sched {
             hold!(NAME, kernel.arena.get(context).tcb == Some(tcb), "{tcb:?} on {context:?}");
-        }
-    }
-    Ok(())
-}
-
-fn mappings_and_entries_agree(kernel: &Kernel<Machine>, found: &Found) -> Result {
-    const NAME: &str = "every mapping has its entry, and every entry its capability";
-    let arena = &kernel.arena;
-    for &slot in found.slots.values() {
-        match arena.get(slot).cap {
-            Cap::Frame { index, table: Some(table), .. } | Cap::Table { index, parent: Some(table), .. } => {
-                let owner = arena.get(table).owners[usize::from(index)];
-                hold!(NAME, owner == Some(slot), "{slot:?}: entry {index} of {table:?} is {owner:?}'s");
-            }
-            Cap::Table { index, vspace: Some(vspace), .. } => {
-                let owner = arena.get(vspace).owners[usize::from(index)];
-                hold!(NAME, owner == Some(slot), "{slot:?}: entry {index} of {vspace:?} is {owner:?}'s");
-            }
-            _ => {}
-        }
-        if let Cap::Table { table, .. } = arena.get(slot).cap {
-            let object = arena.get(table);
-            for index in 0..TABLE_ENTRIES {
-                let (entry, owner) = (object.entries[index], object.owners[index]);
-                hold!(NAME, (entry != 0) == owner.is_some(), "{table:?}[{index}]: {entry:#x}, {owner:?}");
-                if let Some(owner) = owner {
-                    hold!(NAME, !arena.get(owner).cap.is_null(), "{table:?}[{index}]: owner is empty");
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn no_component_memory_is_writable_and_executable(kernel: &Kernel<Machine>, found: &Found) -> Result {
-    for &slot in found.slots.values() {
-        let Cap::Frame { flags, index, table: Some(table), vspace: Some(vspace), .. } = kernel.arena.get(slot).cap else {
-            continue;
-        };
-        if kernel.arena.get(vspace).kind != SpaceKind::Component || flags.contains(FrameFlags::DEVICE) {
-            continue;
-        }
-        let entry = kernel.arena.get(table).entries[usize::from(index)];
-        let mapped = MapFlags::from_bits_truncate((entry >> 2 & 0x3f) as u32);
-        hold!(
-            "no component's memory is writable and executable",
-            !mapped.contains(MapFlags::WRITE | MapFlags::EXECUTE),
-            "{slot:?}"
-        );
-    }
-    Ok(())
-}
-
-fn no_stale_translation_is_reachable(kernel: &Kernel<Machine>, found: &Found) -> Result {
-    for (&(vmid, page), &known) in &kernel.platform.tlb {
-        for &vspace in found.spaces.values() {
-            let space = kernel.arena.get(vspace);
-            if space.generation != kernel.generation || space.vmid != u32::from(vmid) {
-                continue;
-            }
-            let now = walk(&kernel.arena, vspace.address(), page << 12);
-            hold!(
-                "no stale translation is reachable",
-                now == Some(known),
-                "vmid {vmid} page {page:#x}: {known:?} in the TLB, {now:?} in the tables"
-            );
-        }
-    }
-    Ok(())
-}
-
-fn vmids_are_unique(kernel: &Kernel<Machine>, found: &Found) -> Result {
-    let mut seen = BTreeSet::new();
-    for &vspace in found.spaces.values() {
-        let space = kernel.arena.get(vspace);
-        if space.generation == kernel.generation {
-            hold!("a VMID is never shared within a generation", seen.insert(space.vmid), "{vspace:?}: {}", space.vmid);
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! forgets: a translation stays in its TLB until the right invalidation under the right VMID.
 
 pub mod check;
+mod check_memory;
 pub mod machine;
 pub mod memory;
 pub mod trace;

@@ -27,6 +27,7 @@ fn run(_thread: u32) {
         },
         Role::Waiter => loop {
             svc::<{ Syscall::Wait as u32 }>(Registers::new(slot::EVENTS, MessageInfo::default(), [0; 4], 0));
+            echo::mark::<{ echo::end(echo::WOKEN) }>();
         },
     }
 }
