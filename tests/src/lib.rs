@@ -1,4 +1,7 @@
 //! What the tests of the whole share.
 #![forbid(unsafe_code)]
 
+pub mod golden;
+pub mod guests;
+pub mod harness;
 pub mod tidy;

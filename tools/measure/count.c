@@ -12,12 +12,12 @@
  *
  * `vectors` are those of a hypervisor, `component` and `guest` its two ERETs, `text` its instructions, `gic` pages of its
  * interrupt controller. With them the plugin knows at each moment who runs, and sums up what is executed between marks:
- * instructions of the hypervisor until it leaves for a component and for a guest, those of components and of guests, and of
- * all of them the accesses to CP15, the hypervisor's accesses to the interrupt controller, and the barriers.
+ * instructions of the hypervisor until it leaves for a component and for a guest, those of components and of guests, and the
+ * hypervisor's accesses to CP15 and to the interrupt controller, and its barriers.
  *
  * A mark is, in a guest, `pld [pc, #2048 + 2 * NUMBER]`, and at the end the same with one more: an ARM instruction that
- * changes nothing, and that no compiler writes. In a component it is `svc #(2048 + 2 * NUMBER)`, a system call that there is
- * not; what the refusal costs lies outside of what is counted. What is between the two need not be one program.
+ * changes nothing, and that no compiler writes. In a component, which is safe Rust, it is `movt REGISTER, #(0xb500 + 2 *
+ * NUMBER)`. What is between the two need not be one program.
  *
  * QEMU's plugin interface (version 1) is declared here as far as it is used, since its header is in no package. */
 #include <inttypes.h>
@@ -64,7 +64,6 @@ static struct counts counts;
 static struct mark marks[MARKS];
 static uint64_t *pcs;
 static size_t pc_count;
-static int armed = -1;
 static char *out;
 
 static bool within(struct range range, uint64_t address) { return address >= range.first && address < range.end; }
@@ -105,10 +104,8 @@ static void entered(unsigned cpu, void *data) {
 }
 
 static void left_for_component(unsigned cpu, void *data) {
-    (void)data;
+    (void)cpu, (void)data;
     if (now == HYP) book(&counts.to_component, COMPONENT);
-    if (armed >= 0) marked(cpu, (void *)(intptr_t)armed);
-    armed = -1;
 }
 
 static void left_for_guest(unsigned cpu, void *data) {
@@ -116,11 +113,7 @@ static void left_for_guest(unsigned cpu, void *data) {
     if (now == HYP) book(&counts.to_guest, GUEST);
 }
 
-/* A component's mark: the beginning counts from its return. */
-static void called(unsigned cpu, void *data) {
-    if ((uintptr_t)data % 2 == 0) armed = (int)(uintptr_t)data;
-    else marked(cpu, data);
-}
+static void marked_by_component(unsigned cpu, void *data) { if (now == COMPONENT) marked(cpu, data); }
 
 static void accessed(unsigned cpu, uint32_t info, uint64_t address, void *data) {
     (void)cpu, (void)info, (void)data;
@@ -150,13 +143,14 @@ static void translated(plugin_id id, struct tb *tb) {
             if (address == places[place]) qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &executed[place], 1);
         if (!split || qemu_plugin_insn_size(insn) != sizeof code) continue;
         memcpy(&code, qemu_plugin_insn_data(insn), sizeof code);
-        if (is_cp15(code)) qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &counts.cp15, 1);
-        if (is_barrier(code)) qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &counts.barriers, 1);
         if ((code & 0xfffff800) == 0xf5dff800 && (code & 0x7ff) < 2 * MARKS)
             qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, 0, (void *)(uintptr_t)(code & 0x7ff));
-        if ((code & 0xfffff800) == 0xef000800 && (code & 0x7ff) < 2 * MARKS)
-            qemu_plugin_register_vcpu_insn_exec_cb(insn, called, 0, (void *)(uintptr_t)(code & 0x7ff));
+        uint32_t upper = (code >> 4 & 0xf000) | (code & 0xfff);
+        if ((code & 0xfff00000) == 0xe3400000 && upper - 0xb500 < 2 * MARKS)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, marked_by_component, 0, (void *)(uintptr_t)(upper - 0xb500));
         if (!within(text, address)) continue;
+        if (is_cp15(code)) qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &counts.cp15, 1);
+        if (is_barrier(code)) qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &counts.barriers, 1);
         qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &pcs[(address - text.first) / 4], 1);
         if (gic_count) qemu_plugin_register_vcpu_mem_cb(insn, accessed, 0, 3, NULL);
         if (address >= vectors && address < vectors + 32) qemu_plugin_register_vcpu_insn_exec_cb(insn, entered, 0, NULL);

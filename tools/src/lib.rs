@@ -2,8 +2,13 @@
 #![forbid(unsafe_code)]
 
 pub mod apt_root;
+pub mod bench_boot;
 pub mod bench_command;
+pub mod bench_count;
+pub mod bench_run;
+pub mod bench_size;
 pub mod bench_table;
+pub mod bench_text;
 pub mod cli;
 pub mod compose;
 pub mod composer;

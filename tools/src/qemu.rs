@@ -17,6 +17,10 @@ const PROGRAM: &str = "qemu-system-arm";
 pub const PROGRAM_VARIABLE: &str = "BULKHEAD_QEMU";
 /// QEMU traces this when the machine switches itself off; it does not when it resets.
 const POWER_OFF_TRACE: &str = "qemu_system_shutdown_request";
+/// What makes two runs the same, beside what the machine wants for it.
+pub const FIXED: [&str; 6] = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2024-01-01,clock=vm"];
+/// No reset, and a trace of the machine's own end.
+pub const ONE_LIFE: [&str; 3] = ["-no-reboot", "-trace", POWER_OFF_TRACE];
 const COMPLAINT_BYTES_MAX: usize = 16 << 10;
 const END_LIMIT: Duration = Duration::from_secs(5);
 
@@ -55,10 +59,9 @@ pub fn arguments(board: &Board, elf: &Path, options: &Options) -> Result<Vec<Str
     // The wire is on standard input and output. No interrupt key of QEMU's own: all bytes belong to the guests.
     words.extend(["-display", "none", "-monitor", "none", "-nic", "none"].map(String::from));
     words.extend(["-chardev", "stdio,id=wire,signal=off", "-serial", "chardev:wire"].map(String::from));
-    words.extend(["-no-reboot", "-trace", POWER_OFF_TRACE].map(String::from));
+    words.extend(ONE_LIFE.map(String::from));
     if options.deterministic {
-        let fixed = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2024-01-01,clock=vm"];
-        words.extend(fixed.map(String::from));
+        words.extend(FIXED.map(String::from));
     }
     if let Some(plugin) = &options.plugin {
         words.extend(["-plugin".into(), plugin.clone()]);
@@ -104,7 +107,11 @@ fn keep_complaints(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
 impl Qemu {
     /// Starts a board with an image; its wire is the two pipes.
     pub fn start(board: &Board, elf: &Path, options: &Options) -> Result<(Self, ChildStdin, ChildStdout)> {
-        let words = arguments(board, elf, options)?;
+        Self::start_with(&arguments(board, elf, options)?)
+    }
+
+    /// Starts QEMU with these words; standard input and output are whatever they say.
+    pub fn start_with(words: &[String]) -> Result<(Self, ChildStdin, ChildStdout)> {
         let program = program()?;
         // Should this tool be killed, its QEMU goes with it.
         let mut command = if process::on_path("setpriv") {

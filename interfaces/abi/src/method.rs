@@ -162,6 +162,10 @@ methods! {
         ReadExit = 0x708,
         /// No words: put every register back to its reset value and drop all interrupts. Only while the thread does not run.
         Reset = 0x709,
+        /// `on`: whether the guest's writes to its stage-1 control registers (SCTLR, TTBR0/1, TTBCR, DACR, the fault status and
+        /// address registers, MAIR and their kin, CONTEXTIDR) become `Coprocessor` exits (HCR.TVM): how a VMM learns
+        /// that the guest's caches are on.
+        WatchStage1 = 0x70b,
         /// No words `-> syndrome (HSR) of the outstanding exit, HDFAR or HIFAR, pc, cpsr`.
         ReadSyndrome = 0x70a,
     }

@@ -14,6 +14,8 @@
 //! - `Cntkctl`: c14 has no HSTR bit; the constant CNTKCTL of components closes it;
 //! - `Hcptr`: trapped by HCPTR.TCPn.
 
+use crate::exit::CoprocessorAccess;
+
 /// What keeps a component from reaching a guest's register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClosedBy {
@@ -99,6 +101,11 @@ macro_rules! guest_registers {
     };
 }
 
+/// The number in a name such as `c13`.
+fn c_number(name: &str) -> u32 {
+    name.bytes().skip(1).fold(0, |number, digit| number * 10 + u32::from(digit.wrapping_sub(b'0')))
+}
+
 macro_rules! numbers {
     (
         cp32 { $($c32:ident: $cp32:ident, $o32:literal, $n32:ident, $m32:ident, $p32:literal, $r32:literal, $x32:ident;)* }
@@ -136,6 +143,24 @@ macro_rules! numbers {
             pub fn from_number(number: u32) -> Option<Self> {
                 Self::ALL.get(number as usize).copied()
             }
+        }
+
+        /// The 32-bit or 64-bit coprocessor register that a trapped access names; `None` if it is not in the table.
+        pub fn by_encoding(access: CoprocessorAccess) -> Option<GuestRegister> {
+            let (cp14, wide) = (access.is_cp14(), access.is_wide());
+            let named = |cp: &str, op1: u32, crn: u32, crm: u32, op2: u32| {
+                (cp == "p14") == cp14 && access.opc1() == op1 && access.crn() == crn && access.crm() == crm && access.opc2() == op2
+            };
+            if wide {
+                $(if named(stringify!($cp64), $o64, 0, c_number(stringify!($m64)), 0) {
+                    return Some(GuestRegister::$c64);
+                })*
+            } else {
+                $(if named(stringify!($cp32), $o32, c_number(stringify!($n32)), c_number(stringify!($m32)), $p32) {
+                    return Some(GuestRegister::$c32);
+                })*
+            }
+            None
         }
 
         /// The published table: name, reset value, and what closes the register to components.
@@ -185,6 +210,17 @@ pub const VIRTUAL_TIMER_INTID: u32 = 27;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_register_is_found_by_its_encoding() {
+        // SCTLR: p15, 0, c1, c0, 0. VBAR: c12. TTBR1: MCRR p15, 1, c2. TEECR: p14, 6, c0, c0, 0.
+        assert_eq!(by_encoding(CoprocessorAccess(1 << 10)), Some(GuestRegister::Sctlr));
+        assert_eq!(by_encoding(CoprocessorAccess(12 << 10)), Some(GuestRegister::Vbar));
+        let ttbr1 = CoprocessorAccess(CoprocessorAccess::WIDE | 1 << 14 | 2 << 1);
+        assert_eq!(by_encoding(ttbr1), Some(GuestRegister::Ttbr1));
+        assert_eq!(by_encoding(CoprocessorAccess(CoprocessorAccess::CP14 | 6 << 14)), Some(GuestRegister::Teecr));
+        assert_eq!(by_encoding(CoprocessorAccess(15 << 10)), None);
+    }
 
     #[test]
     fn a_register_is_found_by_its_number() {

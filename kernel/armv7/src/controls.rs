@@ -35,6 +35,8 @@ bitflags! {
         const TAC = 1 << 21;
         /// Set/way maintenance traps.
         const TSW = 1 << 22;
+        /// Writes to stage-1 control registers trap.
+        const TVM = 1 << 26;
         /// Exceptions of user mode come to Hyp.
         const TGE = 1 << 27;
     }

@@ -87,8 +87,9 @@ pub fn to_guest(live: &mut Live, arena: &mut Arena, vcpu: Handle<Vcpu>) {
         cntkctl::write(guest.cp32[CNTKCTL]);
         live.eager = Some(vcpu);
     }
+    let watch = if arena.get(vcpu).watch_stage1 != 0 { Hcr::TVM } else { Hcr::empty() };
+    hcr::write((Hcr::GUEST | watch).bits());
     if live.world != World::Guest {
-        hcr::write(Hcr::GUEST.bits());
         hstr::write(HSTR_GUEST);
         cnthctl::write(CNTHCTL_GUEST);
         live.world = World::Guest;

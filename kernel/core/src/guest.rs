@@ -278,6 +278,7 @@ impl<P: Platform> Kernel<P> {
         data.d = [0; 32];
         data.fpscr = 0;
         data.fpexc = 0;
+        data.watch_stage1 = 0;
         data.exit = ExitRecord::default();
         data.interrupts = Interrupts::NONE;
         // The guest's time begins now.

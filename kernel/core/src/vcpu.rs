@@ -48,6 +48,8 @@ pub struct Vcpu {
     pub loaded_on: u32,
     /// The core in whose floating-point unit its registers are, plus one; 0: nowhere.
     pub fpu_on: u32,
+    /// 1 while its guest's writes to stage-1 control registers trap.
+    pub watch_stage1: u32,
     /// Its virtual interrupts.
     pub interrupts: Interrupts,
     /// Its outstanding exit.

@@ -184,10 +184,6 @@ fn coprocessor(machine: &mut Machine, words: [u32; 4]) -> Verdict {
     let access = CoprocessorAccess(words[0]);
     match cp15::access(access, machine.vcpus()) {
         cp15::Outcome::Read(value) => {
-            let t = clock::now_us();
-            runtime::log::info!("FLUSH begins");
-            let e = machine.flusher.flush().is_err();
-            runtime::log::info!("FLUSH took {=u64} {=bool}", clock::now_us() - t, e);
             Verdict::Answer(ExitReply::STEP | ExitReply::WRITE, [value as u32, (value >> 32) as u32])
         }
         cp15::Outcome::Ignore => Verdict::answer(ExitReply::STEP),

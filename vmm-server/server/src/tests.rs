@@ -21,18 +21,20 @@ use std::vec::Vec;
 const WORD: u32 = 2;
 const STEP: ExitReply = ExitReply::STEP;
 
+/// Methods called on vCPUs and frames: label and words.
+type Calls = Rc<RefCell<Vec<(u16, [u32; 4])>>>;
+
 struct World {
     machine: Lock<Option<Machine>>,
     ram: Ram,
     screen: Reader,
     keys: Writer,
-    /// Methods called on vCPUs and frames: label and words.
-    calls: Rc<RefCell<Vec<(u16, [u32; 4])>>>,
+    calls: Calls,
     signals: Cell<u32>,
 }
 
 fn world(console: Console) -> World {
-    let calls = Rc::new(RefCell::new(Vec::new()));
+    let calls = Calls::default();
     let seen = calls.clone();
     host::install(move |number: u32, r: &mut [u32; 7]| {
         if number == 0 {

@@ -41,6 +41,13 @@ impl<P: Platform> Kernel<P> {
                 }
                 self.set_timer_delivery(vcpu, enabled == 1, priority as u8);
             }
+            VcpuMethod::WatchStage1 => {
+                let on = words.get(0)?;
+                if on > 1 {
+                    return Err(Error::OutOfRange.into());
+                }
+                self.arena.get_mut(vcpu).watch_stage1 = on;
+            }
             VcpuMethod::ReadExit => {
                 let exit = self.arena.get(vcpu).exit;
                 return Ok([exit.kind, exit.words[0], exit.words[1], exit.words[2]]);

@@ -3,8 +3,7 @@
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
-/// Rounds of each measurement.
-pub const ROUNDS: u32 = 2000;
+pub use echo::ROUNDS;
 
 /// Thousandths of an instruction for each round.
 pub fn per_round_milli(ticks: u64, empty_ticks: u64, counter_hz: u32) -> u64 {

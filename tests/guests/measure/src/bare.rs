@@ -18,6 +18,7 @@ _start:
     cps #0x12
     ldr sp, =__stack - 0x2000
     cps #0x13
+    mov r0, r2                          @ the device tree
     b {main}
 
     .balign 32
@@ -31,8 +32,7 @@ vectors:
     b irq
     b .
 
-    @ The virtual timer: notes when it came, counts, and sets the next. LATE and COUNT are kept in r8 and r9 of FIQ mode's
-    @ bank, which nothing else uses, so that the handler touches no memory but the interrupt controller.
+    @ The virtual timer: notes when it came, counts, and sets the next.
 irq:
     push {{r0-r3}}
     mrrc p15, 1, r0, r1, c14            @ CNTVCT: now
@@ -103,19 +103,38 @@ impl Write for Uart {
     }
 }
 
-/// Ticks that `ROUNDS` rounds take.
-fn time(mut operation: impl FnMut()) -> u64 {
+/// Marks the beginning of what `NUMBER` measures, for the plugin that counts from outside: `pld [pc, #2048 + 2 * NUMBER]`.
+#[inline(always)]
+fn begin<const NUMBER: u32>() {
+    // SAFETY: a hint.
+    unsafe { asm!(".inst {}", const 0xf5df_f800_u32 + 2 * NUMBER, options(nostack)) }
+}
+
+/// Marks its end.
+#[inline(always)]
+fn end<const NUMBER: u32>() {
+    // SAFETY: a hint.
+    unsafe { asm!(".inst {}", const 0xf5df_f801_u32 + 2 * NUMBER, options(nostack)) }
+}
+
+/// Ticks that `ROUNDS` rounds take, between the marks of that number.
+fn time<const NUMBER: u32>(mut operation: impl FnMut()) -> u64 {
     operation();
+    begin::<NUMBER>();
     let start = now();
     for _ in 0..ROUNDS {
         operation();
     }
-    now() - start
+    let ticks = now() - start;
+    end::<NUMBER>();
+    ticks
 }
 
-fn report(name: &str, ticks: u64, rounds: u32) {
+/// `mark`: the plugin's number.
+fn report(name: &str, mark: u32, ticks: u64, rounds: u32) {
     let milli = ticks * 16_000 / u64::from(rounds);
-    let _ = writeln!(Uart, "bench: {name} {}.{:03}", milli / 1000, milli % 1000);
+    let (whole, rest) = (milli / 1000, milli % 1000);
+    let _ = writeln!(Uart, "bench: {name} {whole}.{rest:03} mark {mark} less {EMPTY} rounds {rounds}");
 }
 
 fn interrupts(on: bool) {
@@ -134,20 +153,18 @@ fn late() -> [u32; 3] {
     unsafe { (&raw const LATE).read_volatile() }
 }
 
-extern "C" fn main() -> ! {
-    let empty = time(|| {
-        core::hint::black_box(0);
-    });
-    let net = |ticks: u64| ticks.saturating_sub(empty);
-    report("mmio-load", net(time(|| { core::hint::black_box(read(UART + 0x18)); })), ROUNDS);
-    report("mmio-store", net(time(|| write(UART + 0x24, 26))), ROUNDS);
-    report("psci", net(time(|| { core::hint::black_box(hypercall(0x8400_0000)); })), ROUNDS);
-    report("debug-register", net(time(|| {
-        // SAFETY: DBGDIDR.
-        unsafe { asm!("mrc p14, 0, {}, c0, c0, 0", out(reg) _, options(nostack)) }
-    })), ROUNDS);
-    timer();
-    let _ = writeln!(Uart, "bench: guest-done 0");
+/// The number of the loop that does nothing.
+const EMPTY: u32 = 32;
+
+extern "C" fn main(tree: u32) -> ! {
+    if says(tree, b"role=sleeper") {
+        sleeper();
+    } else if says(tree, b"role=spinner") {
+        spinner();
+    } else {
+        exits();
+        timer();
+    }
     hypercall(0x8400_0008);
     loop {
         // SAFETY: waits.
@@ -155,26 +172,123 @@ extern "C" fn main() -> ! {
     }
 }
 
-/// How late the virtual timer's interrupt is, from the moment it is due to the first instruction of the guest's vector, while
-/// the guest runs.
-fn timer() {
+/// Whether the device tree holds those bytes.
+fn says(tree: u32, words: &[u8]) -> bool {
+    let byte = |at: u32| {
+        let value: u32;
+        // SAFETY: RAM of the guest's own; with the MMU off, accesses are aligned.
+        unsafe { asm!("ldrb {}, [{}]", out(reg) value, in(reg) at, options(nostack, readonly)) }
+        value as u8
+    };
+    let bytes = read(tree + 4).swap_bytes().min(64 << 10);
+    (tree..tree + bytes).any(|at| words.iter().zip(at..).all(|(&word, at)| byte(at) == word))
+}
+
+fn exits() {
+    let empty = time::<EMPTY>(|| {
+        core::hint::black_box(0);
+    });
+    let net = |ticks: u64| ticks.saturating_sub(empty);
+    let ticks = time::<33>(|| {
+        core::hint::black_box(read(UART + 0x18));
+    });
+    report("mmio-load", 33, net(ticks), ROUNDS);
+    report("mmio-store", 34, net(time::<34>(|| write(UART + 0x24, 26))), ROUNDS);
+    let ticks = time::<35>(|| {
+        core::hint::black_box(hypercall(0x8400_0000));
+    });
+    report("psci", 35, net(ticks), ROUNDS);
+    let ticks = time::<36>(|| {
+        core::hint::black_box(hypercall(0x8400_00ff));
+    });
+    report("exit-resume", 36, net(ticks), ROUNDS);
+    let ticks = time::<37>(|| {
+        // SAFETY: DBGDIDR.
+        unsafe { asm!("mrc p14, 0, {}, c0, c0, 0", out(reg) _, options(nostack)) }
+    });
+    report("debug-register", 37, net(ticks), ROUNDS);
+}
+
+/// Lets the virtual timer come, every 1009 ticks: a prime number, so that all phases come.
+fn start_timer() {
     write(GICD, 1);
     write(GICD + 0x100, 1 << 27);
     write(GICC + 4, 0xff);
     write(GICC, 1);
-    // A prime number of ticks, so that all phases come.
     // SAFETY: interrupts are off.
     unsafe { (&raw mut LATE).write_volatile([0, 0, 1009]) };
     // SAFETY: the virtual timer is the guest's own.
     unsafe { asm!("mcr p15, 0, {}, c14, c3, 0", "mcr p15, 0, {}, c14, c3, 1", in(reg) 1009, in(reg) 1, options(nostack)) }
-    interrupts(true);
-    let end = now() + u64::from(ROUNDS) * 1100;
-    while now() < end {}
+}
+
+fn stop_timer() {
     interrupts(false);
-    // SAFETY: as above.
+    // SAFETY: the virtual timer is the guest's own.
     unsafe { asm!("mcr p15, 0, {}, c14, c3, 1", in(reg) 0, options(nostack)) }
+}
+
+/// How late the virtual timer's interrupt is, from the moment it is due to the first instruction of the guest's vector, while
+/// the guest runs.
+fn timer() {
+    start_timer();
+    interrupts(true);
+    let deadline = now() + u64::from(ROUNDS) * 1100;
+    begin::<38>();
+    while now() < deadline {}
+    end::<38>();
+    stop_timer();
     let [ticks, count, _] = late();
-    report("timer-tick", ticks.into(), count.max(1));
+    report("timer-tick", 38, ticks.into(), count.max(1));
+}
+
+/// The same while another guest has the core: each tick takes it away from the other and back. Then the first use of a
+/// floating-point register, which the other has used since, and the second.
+fn sleeper() {
+    float_on();
+    let empty = time::<EMPTY>(|| {
+        core::hint::black_box(0);
+    });
+    core::hint::black_box(empty);
+    start_timer();
+    while late()[1] < ROUNDS {
+        begin::<40>();
+        // SAFETY: waits for the timer, which is taken right behind it.
+        unsafe { asm!("wfi", "cpsie i", "isb", "cpsid i", options(nostack)) }
+        end::<40>();
+        begin::<41>();
+        float();
+        end::<41>();
+        begin::<42>();
+        float();
+        end::<42>();
+    }
+    stop_timer();
+    let [ticks, count, _] = late();
+    report("vcpu-switch", 40, ticks.into(), count.max(1));
+    let _ = writeln!(Uart, "bench: first-float - mark 41 less 42 rounds 1");
+}
+
+/// Has the core until the sleeper wants it, and uses floating-point registers all the time.
+fn spinner() {
+    float_on();
+    let deadline = now() + u64::from(ROUNDS) * 1300;
+    while now() < deadline {
+        float();
+    }
+}
+
+fn float_on() {
+    // SAFETY: CPACR and FPEXC (vmsr fpexc, r0) are the guest's own.
+    unsafe {
+        asm!("mcr p15, 0, {}, c1, c0, 2", "isb", in(reg) 0xf << 20, options(nostack));
+        asm!(".inst 0xeee80a10", in("r0") 1 << 30, options(nostack));
+    }
+}
+
+#[inline(always)]
+fn float() {
+    // SAFETY: vmov s0, r0: nothing else here uses floating-point registers.
+    unsafe { asm!(".inst 0xee000a10", in("r0") 0x3f80_0000, options(nostack)) }
 }
 
 #[panic_handler]

@@ -1,0 +1,72 @@
+//! Small systems in QEMU, on both boards: components that talk, bare guests, and guests that mean harm.
+
+use bulkhead_tests::golden;
+use bulkhead_tests::harness::{Ended, Run};
+
+const BOARDS: [&str; 2] = ["qemu-virt", "vexpress-a15"];
+/// The most log lines that a hostile guest may cause.
+const LOG_LINES_MAX: usize = 100;
+
+#[test]
+fn two_components_talk() {
+    for board in BOARDS {
+        let ended = Run::system("pair", 60).board(board).until("ping is done").go().ended_with(0);
+        golden::check("pair", &ended, &["ping", "pong", "root"]);
+        ended.tells(&format!("bulkhead on {board}, build "));
+    }
+}
+
+fn bare(name: &str) {
+    for board in BOARDS {
+        let run = Run::system(name, 90).board(board).prompt(r"\? $").input("hello there\n");
+        let ended = run.go().ended_with(0);
+        ended.never_tells("wrong:").never_tells("FAILED").says("bare", "all done");
+        golden::check(name, &ended, &["bare", "root"]);
+    }
+}
+
+#[test]
+fn a_bare_guest_in_arm_code() {
+    bare("bare-arm");
+}
+
+#[test]
+fn a_bare_guest_in_thumb_code() {
+    bare("bare-thumb");
+}
+
+#[test]
+fn a_guest_that_asks_for_a_reset_starts_again_but_not_for_ever() {
+    let ended = Run::system("bare-reset", 60).go().ended_with(0);
+    let starts = ended.said("bare").iter().filter(|line| **line == "bare guest in ARM").count();
+    assert!((2..=8).contains(&starts), "{starts} starts\n{}", ended.story());
+    ended.tells("asks to be reset again and again");
+}
+
+fn survived(ended: &Ended, source: &str) {
+    ended.says(source, "survived").never_tells("FAILED").never_tells("wrong:");
+    let log = ended.out.lines().filter(|line| line.contains(".rs:")).count();
+    assert!(log < LOG_LINES_MAX, "{log} lines of log\n{}", ended.story());
+}
+
+fn undisturbed(ended: &Ended, source: &str, seed: u32, ticks: u32) {
+    ended.never_tells("LEAK").says(source, &format!("tick {ticks}")).says(source, &format!("victim {seed}: 0 leaks"));
+}
+
+#[test]
+fn a_hostile_guest_harms_itself_alone() {
+    for board in BOARDS {
+        let ended = Run::system("victims", 120).board(board).go().ended_with(0);
+        undisturbed(&ended, "left", 1, 60);
+        undisturbed(&ended, "right", 2, 60);
+        survived(&ended, "hostile");
+    }
+}
+
+#[test]
+fn a_guest_that_aborts_for_ever_is_stopped_with_its_registers_and_a_flood_drowns_nobody() {
+    let ended = Run::system("crash-beside", 90).go().ended_with(0);
+    undisturbed(&ended, "victim", 3, 30);
+    ended.says("flooding", "survived");
+    ended.tells("crashing: guest crashed on vCPU 0").tells("cpsr 0x").tells("crashing crashed: stopped");
+}

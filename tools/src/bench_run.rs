@@ -1,0 +1,94 @@
+//! One run of a machine that counts, from its start to its power-off.
+
+use crate::decode::Decoders;
+use crate::failure::{EXIT_CRASHED, EXIT_TIMEOUT, Failure, Result};
+use crate::image::Image;
+use crate::qemu::{self, End, Qemu};
+use crate::run::session::{Screen, Session};
+use std::io::Read;
+use std::process::ChildStdout;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+/// Keeps all lines.
+#[derive(Default)]
+struct Kept(String);
+
+impl Screen for Kept {
+    fn raw(&mut self, _id: u8, _bytes: &[u8]) {}
+
+    fn line(&mut self, source: &str, _console: Option<u8>, text: &str) {
+        self.0 += &format!("[{source}] {text}\n");
+    }
+}
+
+fn pieces(mut output: ChildStdout) -> Receiver<Vec<u8>> {
+    let (sender, pieces) = sync_channel(64);
+    std::thread::spawn(move || {
+        let mut bytes = vec![0; 16 << 10];
+        while let Ok(count @ 1..) = output.read(&mut bytes) {
+            if sender.send(bytes[..count].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    pieces
+}
+
+/// Hands over all that a machine says until it ends; an error if it does not within `limit`, or if `see` has one.
+fn watch(what: &str, output: ChildStdout, limit: Duration, mut see: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let (pieces, started) = (pieces(output), Instant::now());
+    loop {
+        match pieces.recv_timeout(Duration::from_millis(100)) {
+            Ok(bytes) => see(&bytes)?,
+            Err(RecvTimeoutError::Timeout) => see(&[])?,
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+        if started.elapsed() >= limit {
+            return Err(Failure::new(format!("{what} did not end within {} s", limit.as_secs())).exit(EXIT_TIMEOUT));
+        }
+    }
+}
+
+fn switched_off(what: &str, machine: Qemu) -> Result<()> {
+    match machine.end()? {
+        End::PoweredOff => Ok(()),
+        End::Reset => Err(Failure::new(format!("{what} reset itself instead of switching itself off")).exit(EXIT_CRASHED)),
+    }
+}
+
+/// Runs an image to its power-off and returns all that it said. Two runs say the same.
+pub fn system(image: &Image, plugin: String, limit: Duration) -> Result<String> {
+    let board = boards::find(&image.board).map_err(|error| Failure::new(error.to_string()))?;
+    let what = format!("`{}`", image.elf.display());
+    let options = qemu::Options { deterministic: true, plugin: Some(plugin), ..qemu::Options::default() };
+    let mut session = Session::new(image, Decoders::load(&image.logs)?, None, None);
+    let (machine, input, output) = Qemu::start(&board, &image.elf, &options)?;
+    let mut kept = Kept::default();
+    let ended = watch(&what, output, limit, |bytes| {
+        session.push(bytes, &mut kept);
+        let crash = session.crash().map(str::to_owned);
+        match crash.filter(|_| session.epitaph().1 || session.epitaph().0.is_empty()) {
+            Some(crash) => Err(Failure::new(format!("{what} crashed: {crash}")).exit(EXIT_CRASHED)),
+            None => Ok(()),
+        }
+    });
+    drop(input);
+    session.finish(&mut kept);
+    ended.map_err(|failure| Failure { what: format!("{}\n{}", failure.what, kept.0), ..failure })?;
+    switched_off(&what, machine)?;
+    Ok(kept.0)
+}
+
+/// Runs QEMU with these words to the machine's power-off, and returns all that it said on standard output.
+pub fn words(what: &str, words: &[String], limit: Duration) -> Result<String> {
+    let (machine, input, output) = Qemu::start_with(words)?;
+    let mut said = Vec::new();
+    watch(what, output, limit, |bytes| {
+        said.extend_from_slice(bytes);
+        Ok(())
+    })?;
+    drop(input);
+    switched_off(what, machine)?;
+    Ok(String::from_utf8_lossy(&said).into_owned())
+}
