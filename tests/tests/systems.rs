@@ -70,3 +70,31 @@ fn a_guest_that_aborts_for_ever_is_stopped_with_its_registers_and_a_flood_drowns
     ended.says("flooding", "survived");
     ended.tells("crashing: guest crashed on vCPU 0").tells("cpsr 0x").tells("crashing crashed: stopped");
 }
+
+/// What each attempt of the component `hostile` must die of, where it is not an undefined instruction.
+const CAUSES: [(u32, &str); 8] = [
+    (36, "breakpoint"),
+    (37, "unknown system call"),
+    (38, "unknown system call"),
+    (39, "touched memory that it does not have"),
+    (40, "touched memory that it does not have"),
+    (41, "ran into memory that is no code"),
+    (42, "touched memory that it does not have"),
+    (45, "touched memory that it does not have"),
+];
+const ATTEMPTS: u32 = 47;
+
+#[test]
+fn a_hostile_component_gets_nowhere_and_those_beside_it_go_on() {
+    for board in BOARDS {
+        let last = ATTEMPTS - 1;
+        let run = Run::system("hostile-components", 60).board(board).until(&format!("try-{last} died"));
+        let ended = run.go().ended_with(0);
+        ended.never_tells("was not stopped").never_tells("there is no instruction");
+        for number in 0..ATTEMPTS {
+            let cause = CAUSES.iter().find(|(which, _)| *which == number).map_or("undefined instruction", |(_, cause)| cause);
+            ended.tells(&format!("try-{number} died: {cause}"));
+        }
+        golden::check("hostile-components", &ended, &["calls", "friend"]);
+    }
+}

@@ -1,18 +1,22 @@
 //! `cargo bulkhead bench`: what things cost, in instructions, against the committed figures.
 
-use crate::bench_table::{Figures, Row, parse, shown};
-use crate::composer;
-use crate::decode::Decoders;
-use crate::failure::{EXIT_CRASHED, EXIT_TIMEOUT, Failure, Result};
+use crate::bench_boot::{self, GuestKernel, kernel_elf};
+use crate::bench_count::{self, Counts, Kernel, Split};
+use crate::bench_table::{Figures, Line, Row, parse, shown};
+use crate::bench_text::{self, Share};
+use crate::failure::{EXIT_CRASHED, Failure, Result};
 use crate::image::Image;
-use crate::qemu::{self, Qemu};
-use crate::run::session::{Screen, Session};
-use crate::workspace;
-use std::io::Read;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::{Duration, Instant};
+use crate::symbols::Symbols;
+use crate::{bench_run, bench_size, composer, cross, workspace};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(900);
+/// For each run.
+const LIMIT: Duration = Duration::from_secs(300);
+/// What measures itself.
+const SYSTEMS: [&str; 2] = ["bench", "bench-switch"];
 
 /// What to do with the figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,72 +27,94 @@ pub struct Options {
     pub accept: bool,
 }
 
-/// Keeps all lines.
+/// What was measured.
 #[derive(Default)]
-struct Kept(String);
+struct Measured {
+    figures: BTreeMap<String, f64>,
+    splits: BTreeMap<String, Split>,
+    shares: BTreeMap<String, Vec<Share>>,
+}
 
-impl Screen for Kept {
-    fn raw(&mut self, _id: u8, _bytes: &[u8]) {}
+impl Measured {
+    /// Takes a figure that a system has printed, and what the plugin has counted for it.
+    fn take(&mut self, line: &Line, counts: &Counts, symbols: &Symbols<'_>) {
+        let mut value = line.value;
+        if let Some(mark) = line.mark
+            && let Some(split) = counts.operation(mark, line.rounds, line.less)
+        {
+            value = value.or(Some(split.instructions()));
+            self.splits.insert(line.name.clone(), split);
+            let shares = bench_text::by_function(symbols, &counts.kernel(mark, line.rounds));
+            self.shares.insert(line.name.clone(), shares);
+        }
+        self.figures.extend(value.map(|value| (line.name.clone(), value)));
+    }
 
-    fn line(&mut self, source: &str, _console: Option<u8>, text: &str) {
-        self.0 += &format!("[{source}] {text}\n");
+    /// Runs a system that measures itself.
+    fn system(&mut self, name: &str, plugin: &Path, folder: &Path) -> Result<Image> {
+        let manifest = workspace::root().join("tests/systems").join(name).with_extension("toml");
+        let image = composer::build(&manifest, None, None)?;
+        let board = boards::find(&image.board).map_err(|error| Failure::new(error.to_string()))?;
+        let (elf, out) = (kernel_elf(&image)?, folder.join(name));
+        let said = bench_run::system(&image, Kernel::read(&elf)?.split(plugin, &out, &board), LIMIT)?;
+        let counts = Counts::read(&out)?;
+        let bytes = std::fs::read(&elf).map_err(|error| Failure::path(&elf, error))?;
+        let symbols = Symbols::parse(&bytes).map_err(|error| Failure::path(&elf, error))?;
+        let lines = parse(&said);
+        if lines.is_empty() {
+            return Err(Failure::new(format!("the system `{name}` printed no figure\n{said}")).exit(EXIT_CRASHED));
+        }
+        lines.iter().for_each(|line| self.take(line, &counts, &symbols));
+        Ok(image)
+    }
+
+    /// Takes how large the kernel and the programs of a system with one VM are.
+    fn sizes(&mut self, image: &Image) -> Result<()> {
+        let built = cross::build(&image.board, &cross::SYSTEM_PACKAGES)?;
+        let sizes = cross::SYSTEM_PACKAGES.iter().map(|package| bench_size::loaded(built.elf(package)?));
+        let sizes = sizes.collect::<Result<Vec<u64>>>()?;
+        self.figures.insert("image-bytes".to_owned(), sizes.iter().sum::<u64>() as f64);
+        self.figures.insert("kernel-bytes".to_owned(), bench_size::loaded(built.elf(cross::KERNEL)?)? as f64);
+        Ok(())
     }
 }
 
-/// Runs an image to its power-off and returns all that it said. Two runs say the same.
-fn transcript(image: &Image) -> Result<String> {
-    let board = boards::find(&image.board).map_err(|error| Failure::new(error.to_string()))?;
-    let options = qemu::Options { deterministic: true, ..qemu::Options::default() };
-    let (machine, input, mut output) = Qemu::start(&board, &image.elf, &options)?;
-    let (sender, pieces) = sync_channel(64);
-    std::thread::spawn(move || {
-        let mut bytes = vec![0; 16 << 10];
-        while let Ok(count @ 1..) = output.read(&mut bytes) {
-            if sender.send(bytes[..count].to_vec()).is_err() {
-                return;
-            }
-        }
-    });
-    let mut session = Session::new(image, Decoders::load(&image.logs)?, None, None);
-    let (mut kept, started) = (Kept::default(), Instant::now());
-    loop {
-        match pieces.recv_timeout(Duration::from_millis(100)) {
-            Ok(bytes) => session.push(&bytes, &mut kept),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-        let crash = session.crash().map(str::to_owned);
-        if let Some(crash) = crash.filter(|_| session.epitaph().1 || session.epitaph().0.is_empty()) {
-            session.finish(&mut kept);
-            return Err(Failure::new(format!("the bench system crashed: {crash}\n{}", kept.0)).exit(EXIT_CRASHED));
-        }
-        if started.elapsed() >= LIMIT {
-            let what = format!("the bench system did not end within {} s\n{}", LIMIT.as_secs(), kept.0);
-            return Err(Failure::new(what).exit(EXIT_TIMEOUT));
-        }
-    }
-    drop(input);
-    session.finish(&mut kept);
-    machine.end()?;
-    Ok(kept.0)
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Answer<'a> {
+    guest_kernel: Option<GuestKernel>,
+    seconds: BTreeMap<String, f64>,
+    figures: &'a [Row],
+    kernel_functions: &'a BTreeMap<String, Vec<Share>>,
 }
 
 /// Measures, compares, and returns the exit code.
 pub fn run(options: Options) -> Result<u8> {
     let committed = workspace::root().join("tools/bench.toml");
     let figures = Figures::read(&committed)?;
-    let image = composer::build(&workspace::root().join("tests/systems/bench.toml"), None, None)?;
-    let said = transcript(&image)?;
-    let measured = parse(&said);
-    if measured.is_empty() {
-        return Err(Failure::new(format!("the bench system printed no figure\n{said}")).exit(EXIT_CRASHED));
+    let plugin = bench_count::plugin()?;
+    let folder = workspace::own().join("measure");
+    let _lock = workspace::lock(&folder)?;
+    let mut measured = Measured::default();
+    for name in SYSTEMS {
+        let image = measured.system(name, &plugin, &folder)?;
+        measured.sizes(&image)?;
     }
-    let rows = figures.compare(&measured);
+    let boots = bench_boot::measure(&plugin, &folder)?;
+    measured.figures.extend(boots.figures);
+    let rows = figures.compare(&measured.figures, &measured.splits);
     if options.json {
-        let text = serde_json::to_string_pretty(&rows).map_err(|error| Failure::new(error.to_string()))?;
+        let (kernel_functions, seconds) = (&measured.shares, boots.seconds);
+        let answer = Answer { guest_kernel: boots.kernel, seconds, figures: &rows, kernel_functions };
+        let text = serde_json::to_string_pretty(&answer).map_err(|error| Failure::new(error.to_string()))?;
         println!("{text}");
     } else {
-        print!("{}", shown(&rows));
+        print!("{}{}", shown(&rows), bench_text::shown(&rows, &measured.shares));
+        if let Some(GuestKernel { package, version, sha256 }) = boots.kernel {
+            println!("\nguest kernel: {package} {version}, SHA-256 {sha256}");
+        }
+        let seconds: Vec<String> = boots.seconds.iter().map(|(name, seconds)| format!("{name} {seconds}")).collect();
+        println!("seconds of wall time: {}", seconds.join(", "));
     }
     if options.accept {
         Figures::accepted(&rows).write(&committed)?;

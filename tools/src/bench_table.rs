@@ -1,5 +1,6 @@
 //! The table of what things cost: measured, the goal, and what was committed.
 
+use crate::bench_count::Split;
 use crate::failure::{Failure, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -54,6 +55,9 @@ pub struct Row {
     pub measured: Option<f64>,
     /// Change against what was committed, in percent.
     pub change: Option<f64>,
+    /// Who executes it, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
 }
 
 impl Row {
@@ -71,14 +75,44 @@ impl Row {
     }
 }
 
-/// What a bench system printed, from lines `bench: NAME VALUE`.
-pub fn parse(output: &str) -> BTreeMap<String, f64> {
+/// What a bench system printed: a line `bench: NAME VALUE mark NUMBER less NUMBER rounds NUMBER`. All behind the value may be
+/// left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Line {
+    /// The figure's name.
+    pub name: String,
+    /// What it measured itself; `None` (`-` in the line): what the plugin counts is the figure.
+    pub value: Option<f64>,
+    /// The number of its marks.
+    pub mark: Option<u32>,
+    /// Of those of nothing.
+    pub less: Option<u32>,
+    /// Operations between two marks.
+    pub rounds: u32,
+}
+
+/// The figures among all that a system said.
+pub fn parse(output: &str) -> Vec<Line> {
     let lines = output.lines().filter_map(|line| line.split_once("bench: "));
-    let pairs = lines.filter_map(|(_, rest)| {
+    let parsed = lines.filter_map(|(_, rest)| {
         let mut words = rest.split_whitespace();
-        Some((words.next()?.to_owned(), words.next()?.parse::<f64>().ok().filter(|value| value.is_finite())?))
+        let name = words.next()?.to_owned();
+        let value = match words.next()? {
+            "-" => None,
+            value => Some(value.parse::<f64>().ok().filter(|value| value.is_finite())?),
+        };
+        let mut line = Line { name, value, rounds: 1, ..Line::default() };
+        while let (Some(key), Some(Ok(number))) = (words.next(), words.next().map(str::parse)) {
+            match key {
+                "mark" => line.mark = Some(number),
+                "less" => line.less = Some(number),
+                "rounds" => line.rounds = number,
+                _ => break,
+            }
+        }
+        Some(line)
     });
-    pairs.collect()
+    parsed.collect()
 }
 
 impl Figures {
@@ -95,7 +129,7 @@ impl Figures {
     }
 
     /// Compares with what was measured. What is new stands at the end.
-    pub fn compare(&self, measured: &BTreeMap<String, f64>) -> Vec<Row> {
+    pub fn compare(&self, measured: &BTreeMap<String, f64>, splits: &BTreeMap<String, Split>) -> Vec<Row> {
         let row = |figure: &Figure| {
             let now = measured.get(&figure.name).copied();
             let change = match (now, figure.committed) {
@@ -103,7 +137,7 @@ impl Figures {
                 (Some(now), Some(_)) => Some(if now > 0.0 { 100.0 } else { 0.0 }),
                 _ => None,
             };
-            Row { figure: figure.clone(), measured: now, change }
+            Row { figure: figure.clone(), measured: now, change, split: splits.get(&figure.name).copied() }
         };
         let new = measured.keys().filter(|name| self.figure.iter().all(|figure| figure.name != **name));
         let new = new.map(|name| Figure {
@@ -127,20 +161,25 @@ impl Figures {
 pub fn shown(rows: &[Row]) -> String {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{}", (value * 1e3).round() / 1e3));
     let width = rows.iter().map(|row| row.figure.name.len()).max().unwrap_or(4).max(4);
-    let mut text = format!("{:width$}  {:>12}  {:>10}  {:>12}  {:>8}  unit\n", "name", "measured", "goal", "committed", "change");
+    let line = |words: [&str; 9], verdict: &str| {
+        let [name, measured, goal, committed, change, cp15, gic, barriers, unit] = words;
+        format!(
+            "{name:width$}  {measured:>12}  {goal:>8}  {committed:>12}  {change:>7}  {cp15:>6}  {gic:>6}  {barriers:>8}  {unit}{verdict}\n"
+        )
+    };
+    let mut text = line(["name", "measured", "goal", "committed", "change", "CP15", "GIC", "barriers", "unit"], "");
     for row in rows {
         let change = row.change.map_or_else(|| "-".to_owned(), |change| format!("{change:+.1}%"));
-        let (goal, committed) = (number(row.figure.goal), number(row.figure.committed));
+        let (measured, goal, committed) = (number(row.measured), number(row.figure.goal), number(row.figure.committed));
+        let part = |part: fn(&Split) -> f64| row.split.as_ref().map_or_else(String::new, |split| format!("{:.1}", part(split)));
+        let (cp15, gic, barriers) = (part(|split| split.cp15), part(|split| split.gic), part(|split| split.barriers));
         let verdict = match (row.is_worse(), row.meets_goal()) {
             (true, _) => "  WORSE",
             (false, Some(false)) => "  above its goal",
             _ => "",
         };
-        let measured = number(row.measured);
-        text += &format!(
-            "{:width$}  {measured:>12}  {goal:>10}  {committed:>12}  {change:>8}  {}{verdict}\n",
-            row.figure.name, row.figure.unit
-        );
+        let (name, unit) = (&row.figure.name, &row.figure.unit);
+        text += &line([name, &measured, &goal, &committed, &change, &cp15, &gic, &barriers, unit], verdict);
     }
     text
 }
@@ -156,17 +195,30 @@ mod tests {
         .unwrap()
     }
 
+    fn compared(values: &[(&str, f64)]) -> Vec<Row> {
+        let measured = values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        figures().compare(&measured, &BTreeMap::new())
+    }
+
     #[test]
     fn lines_of_the_bench_are_found_wherever_they_stand() {
-        let found = parse("[kernel] x\n[bench] bench: call 203\n[bench] INFO bench: ratio 1.02 (a.rs:3)\nbench: bad nan\n");
-        assert_eq!(found, BTreeMap::from([("call".to_owned(), 203.0), ("ratio".to_owned(), 1.02)]));
+        let found = parse(
+            "[kernel] x\n[bench] bench: call 203 mark 3 less 1 rounds 9\n[b] INFO bench: ratio 1.02 (a.rs:3)\nbench: bad nan\nbench: one - mark 7",
+        );
+        let line = |name: &str, value, mark, less, rounds| Line { name: name.to_owned(), value, mark, less, rounds };
+        let wanted = [
+            line("call", Some(203.0), Some(3), Some(1), 9),
+            line("ratio", Some(1.02), None, None, 1),
+            line("one", None, Some(7), None, 1),
+        ];
+        assert_eq!(found, wanted);
     }
 
     #[test]
     fn worse_by_more_than_two_percent_fails_and_so_does_a_figure_that_is_gone() {
-        let rows = figures().compare(&parse("bench: call 204\nbench: gone 5"));
+        let rows = compared(&[("call", 204.0), ("gone", 5.0)]);
         assert!(!rows.iter().any(Row::is_worse));
-        let rows = figures().compare(&parse("bench: call 205\nbench: new 7"));
+        let rows = compared(&[("call", 205.0), ("new", 7.0)]);
         assert_eq!(rows.iter().map(Row::is_worse).collect::<Vec<_>>(), [true, true, false]);
         assert_eq!(rows[0].meets_goal(), Some(true));
         assert!(shown(&rows).contains("+2.5%") && shown(&rows).contains("WORSE"));
@@ -174,7 +226,7 @@ mod tests {
 
     #[test]
     fn accepted_figures_survive_their_file() {
-        let accepted = Figures::accepted(&figures().compare(&parse("bench: call 100")));
+        let accepted = Figures::accepted(&compared(&[("call", 100.0)]));
         let path = std::env::temp_dir().join(format!("bulkhead-bench-{}.toml", std::process::id()));
         accepted.write(&path).unwrap();
         assert_eq!(Figures::read(&path).unwrap(), accepted);

@@ -123,6 +123,10 @@ impl Vcpu {
     pub fn reset(self) -> Result<(), Error> {
         invoke(self.0, VcpuMethod::Reset as u16, [0; 4], 0).map(drop)
     }
+    /// Whether the guest's writes to its stage-1 control registers become exits.
+    pub fn watch_stage1(self, on: bool) -> Result<(), Error> {
+        invoke(self.0, VcpuMethod::WatchStage1 as u16, [on.into(), 0, 0, 0], 1).map(drop)
+    }
     /// Syndrome of the outstanding exit, fault address, pc, cpsr.
     pub fn read_syndrome(self) -> Result<[u32; 4], Error> {
         invoke(self.0, VcpuMethod::ReadSyndrome as u16, [0; 4], 0)

@@ -222,16 +222,46 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The virtual timer's interrupt: acknowledged, its priority dropped, still active. It belongs to the loaded vCPU.
-    #[inline]
+    #[inline(always)]
     pub fn on_virtual_timer(&mut self) {
         let Some(vcpu) = self.cores[self.here()].loaded else { return self.platform.timer_deactivate() };
         if self.arena.get(vcpu).interrupts.timer_enabled == 0 {
             self.arena.get_mut(vcpu).interrupts.timer_held = 1;
             return;
         }
-        let intid = VIRTUAL_TIMER_INTID as u16;
-        let priority = self.arena.get(vcpu).interrupts.state[usize::from(intid)].priority;
-        self.inject_hardware(vcpu, intid, priority, intid);
+        if !self.relist_timer(vcpu) {
+            let intid = VIRTUAL_TIMER_INTID as u16;
+            let priority = self.arena.get(vcpu).interrupts.state[usize::from(intid)].priority;
+            self.inject_hardware(vcpu, intid, priority, intid);
+        }
+    }
+
+    /// The usual case of a tick: the list register that held the last one is empty again, and takes this one.
+    #[inline(always)]
+    fn relist_timer(&mut self, vcpu: Handle<Vcpu>) -> bool {
+        let state = self.arena.get(vcpu).interrupts.state[VIRTUAL_TIMER_INTID as usize];
+        let Some(index) = state.list_register.checked_sub(1) else { return false };
+        if self.platform.list_empty() >> index & 1 == 0 {
+            return false;
+        }
+        let value = ListRegister {
+            intid: VIRTUAL_TIMER_INTID as u16,
+            priority: state.priority,
+            pending: true,
+            hardware: Some(VIRTUAL_TIMER_INTID as u16),
+            ..ListRegister::default()
+        };
+        self.platform.list_write(usize::from(index), value);
+        // What memory says of that list register is as true as before, but for a priority that may have changed.
+        if let Some(listed) = self.arena.get_mut(vcpu).interrupts.listed.get_mut(usize::from(index)) {
+            listed.priority = state.priority;
+        }
+        if let Some(tcb) = self.arena.get(vcpu).tcb
+            && self.arena.get(tcb).state == State::Idle
+        {
+            self.wake_vcpu(vcpu);
+        }
+        true
     }
 
     /// The distributor enables or disables the virtual timer's interrupt.

@@ -182,3 +182,27 @@ fn two_guests_share_the_hardware_and_keep_their_interrupts() {
     assert!(desk.runs(guest));
     assert!(desk.world.kernel.platform.lists.iter().any(|list| list.intid == 33 && list.pending));
 }
+
+#[test]
+fn a_tick_takes_the_list_register_of_the_last_one_and_wakes_a_guest_that_waits() {
+    let mut desk = Desk::new();
+    let (guest, vmm, exits, reply, vcpu) = guest_and_vmm(&mut desk);
+    desk.exit(ExitRecord { kind: 4, ..Default::default() });
+    assert!(desk.runs(vmm));
+    desk.ok(vcpu, VcpuMethod::SetTimer as u16, &[1, 0x80]);
+    desk.svc(Syscall::ReplyRecv, exits, 0, &[], reply);
+    for round in 0..3 {
+        desk.world.kernel.on_virtual_timer();
+        desk.world.kernel.schedule();
+        desk.check();
+        assert!(desk.runs(guest), "round {round}");
+        let listed: Vec<_> = desk.world.kernel.platform.lists.iter().filter(|list| list.pending).collect();
+        assert_eq!(listed.len(), 1);
+        assert_eq!((listed[0].intid, listed[0].hardware), (27, Some(27)));
+        // The guest takes and ends it, then waits for the next.
+        desk.world.kernel.platform.lists = Default::default();
+        desk.world.kernel.on_guest_wait(true);
+        desk.world.kernel.schedule();
+        assert_eq!(desk.state(guest), State::Idle);
+    }
+}

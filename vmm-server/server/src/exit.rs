@@ -2,7 +2,7 @@
 //! effect needs, nothing formatted, nothing that can panic.
 
 use crate::machine::{Machine, Todo};
-use crate::undecoded;
+use crate::{stage1, undecoded};
 use abi::MessageInfo;
 use abi::exit::{Access, CoprocessorAccess, ExitKind, ExitReply};
 use protocol::vm::Ending;
@@ -102,7 +102,7 @@ fn decide(machine: &mut Machine, vcpu: usize, label: u16, words: [u32; 4]) -> Ve
     let verdict = match ExitKind::from_label(label) {
         Some(ExitKind::Hvc) => firmware(machine, vcpu, words, ExitReply::empty()),
         Some(ExitKind::Smc) => firmware(machine, vcpu, words, ExitReply::STEP),
-        Some(ExitKind::Coprocessor) => coprocessor(machine, words),
+        Some(ExitKind::Coprocessor) => coprocessor(machine, vcpu, words),
         Some(ExitKind::Mmio) => memory(machine, vcpu, words),
         Some(ExitKind::Undecoded) => undecoded::carry_out(machine, vcpu, words),
         Some(ExitKind::Fetch) => Verdict::Answer(ExitReply::PREFETCH_ABORT, [words[2], 0]),
@@ -180,7 +180,10 @@ fn firmware(machine: &mut Machine, vcpu: usize, words: [u32; 4], step: ExitReply
     }
 }
 
-fn coprocessor(machine: &mut Machine, words: [u32; 4]) -> Verdict {
+fn coprocessor(machine: &mut Machine, vcpu: usize, words: [u32; 4]) -> Verdict {
+    if stage1::written(machine, vcpu, words) {
+        return Verdict::answer(ExitReply::STEP);
+    }
     let access = CoprocessorAccess(words[0]);
     match cp15::access(access, machine.vcpus()) {
         cp15::Outcome::Read(value) => {
@@ -190,7 +193,8 @@ fn coprocessor(machine: &mut Machine, words: [u32; 4]) -> Verdict {
         cp15::Outcome::Undefined => Verdict::answer(ExitReply::UNDEFINED),
         cp15::Outcome::FlushAll => {
             if machine.flusher.begins_run(clock::now_us(), (access.crm(), words[1])) {
-                if machine.flusher.flush().is_err() {
+                let watch = machine.cpus.handles.get(vcpu).map_or(Ok(()), |vcpu| vcpu.watch_stage1(true));
+                if watch.and(machine.flusher.flush()).is_err() {
                     machine.cpus.refused = machine.cpus.refused.wrapping_add(1);
                 }
                 machine.flusher.flushed(clock::now_us());

@@ -17,6 +17,7 @@ pub mod port;
 pub mod progress;
 pub mod ram;
 pub mod registers;
+pub mod stage1;
 pub mod start;
 pub mod trace;
 pub mod undecoded;

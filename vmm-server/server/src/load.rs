@@ -1,4 +1,5 @@
-//! Putting the guest's files into its RAM. It starts with its caches off, so what was written must be cleaned.
+//! Putting the guest's files into its RAM. It starts with its caches off, so what was written must be
+//! cleaned, and no line may stay: the guest would find it again behind what it has written itself meanwhile.
 
 use crate::ram::Ram;
 use abi::Error;
@@ -35,7 +36,7 @@ fn clean(offset: u32, bytes: u32, first_frame: u32) -> Result<(), Error> {
         let inside = (at & ((1 << BLOCK_BITS) - 1)) as u32;
         let piece = (end - at).min(u64::from(CACHE_BYTES_MAX.min((1 << BLOCK_BITS) - inside))) as u32;
         let frame = Frame(first_frame + (at >> BLOCK_BITS) as u32);
-        frame.clean(inside, piece)?;
+        frame.clean_invalidate(inside, piece)?;
         frame.unify(inside, piece)?;
         at += u64::from(piece);
     }
@@ -60,7 +61,7 @@ mod tests {
             let (label, frame, offset, bytes) = (MessageInfo(r[1]).label(), r[0], r[2], r[3]);
             assert!(offset % 64 == 0 && bytes % 64 == 0 && bytes <= CACHE_BYTES_MAX && offset + bytes <= 1 << 21);
             let first = ((frame - 50) << 21 | offset) as usize / 64;
-            let bit = if label == 0x303 { 1 } else { 2 };
+            let bit = if label == 0x304 { 1 } else { 2 };
             seen.borrow_mut()[first..first + bytes as usize / 64].iter_mut().for_each(|line| *line |= bit);
             r[0] = 0;
         });

@@ -250,6 +250,7 @@ fn a_run_of_set_way_operations_flushes_ram_once_in_pieces() {
     let calls = world.calls.borrow();
     let pieces = calls.iter().filter(|(label, words)| *label == 0x304 && words[1] == 65536).count();
     assert!(pieces >= 32 && pieces % 32 == 0, "whole RAM, each time");
+    assert!(calls.contains(&(0x70b, [1, 0, 0, 0])), "stage 1 is watched");
     let actlr = [CoprocessorAccess(CoprocessorAccess::READ | 1 << 10 | 1 << 17).0, 0, 0, 0];
     drop(calls);
     assert_eq!(world.exit(ExitKind::Coprocessor, actlr), Verdict::Answer(STEP | ExitReply::WRITE, [0x40, 0]));
