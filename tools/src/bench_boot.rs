@@ -156,7 +156,11 @@ mod tests {
 
     #[test]
     fn a_ratio_is_ours_to_native() {
-        let counts = |all, at| Counts { all, at, ..Counts::default() };
+        let counts = |all: u64, at: Vec<u64>| {
+            let mut counts = Counts::default();
+            (counts.all, counts.at) = (all, at);
+            counts
+        };
         let found = figures("x", &counts(102, vec![7]), &counts(100, vec![]));
         assert_eq!(found, [("boot-x".into(), 1.02), ("boot-native-x".into(), 100.0), ("boot-exits-x".into(), 7.0)]);
     }

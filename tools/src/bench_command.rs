@@ -69,8 +69,8 @@ impl Measured {
     }
 
     /// Takes how large the kernel and the programs of a system with one VM are.
-    fn sizes(&mut self, image: &Image) -> Result<()> {
-        let built = cross::build(&image.board, &cross::SYSTEM_PACKAGES)?;
+    fn sizes(&mut self, board: &str) -> Result<()> {
+        let built = cross::build(board, &cross::SYSTEM_PACKAGES)?;
         let sizes = cross::SYSTEM_PACKAGES.iter().map(|package| bench_size::loaded(built.elf(package)?));
         let sizes = sizes.collect::<Result<Vec<u64>>>()?;
         self.figures.insert("image-bytes".to_owned(), sizes.iter().sum::<u64>() as f64);
@@ -96,10 +96,11 @@ pub fn run(options: Options) -> Result<u8> {
     let folder = workspace::own().join("measure");
     let _lock = workspace::lock(&folder)?;
     let mut measured = Measured::default();
+    let mut board = String::new();
     for name in SYSTEMS {
-        let image = measured.system(name, &plugin, &folder)?;
-        measured.sizes(&image)?;
+        board = measured.system(name, &plugin, &folder)?.board;
     }
+    measured.sizes(&board)?;
     let boots = bench_boot::measure(&plugin, &folder)?;
     measured.figures.extend(boots.figures);
     let rows = figures.compare(&measured.figures, &measured.splits);

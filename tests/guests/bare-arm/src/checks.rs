@@ -150,8 +150,12 @@ fn firmware() -> bool {
     let off = hvc([psci::FEATURES, psci::SYSTEM_OFF, 0, 0]);
     let nothing = hvc([psci::FEATURES, 0x8400_00ff, 0, 0]);
     let unknown = hvc([0x1234_5678, 0, 0, 0]);
+    let before = exception::count(Kind::Undefined);
     let by_smc = smc([psci::VERSION, 0, 0, 0]);
-    let right = version >> 16 <= 1 && version != 0 && off == 0 && nothing == u32::MAX && unknown == u32::MAX && by_smc == version;
+    // On a machine without the Security Extensions (QEMU's vexpress-a15 here), SMC is undefined and never trapped.
+    let undefined = exception::count(Kind::Undefined) == before + 1 && by_smc == psci::VERSION;
+    let right = version >> 16 == 1 && off == 0 && nothing == u32::MAX && unknown == u32::MAX;
+    let right = right && (by_smc == version || undefined);
     if !right {
         println!("wrong: {version:#x} {off:#x} {nothing:#x} {unknown:#x} {by_smc:#x}");
     }

@@ -130,11 +130,11 @@ fn time<const NUMBER: u32>(mut operation: impl FnMut()) -> u64 {
     ticks
 }
 
-/// `mark`: the plugin's number.
-fn report(name: &str, mark: u32, ticks: u64, rounds: u32) {
+/// `mark`: the plugin's number; `marked`: rounds between its two marks.
+fn report(name: &str, mark: u32, ticks: u64, rounds: u32, marked: u32) {
     let milli = ticks * 16_000 / u64::from(rounds);
     let (whole, rest) = (milli / 1000, milli % 1000);
-    let _ = writeln!(Uart, "bench: {name} {whole}.{rest:03} mark {mark} less {EMPTY} rounds {rounds}");
+    let _ = writeln!(Uart, "bench: {name} {whole}.{rest:03} mark {mark} rounds {marked}");
 }
 
 fn interrupts(on: bool) {
@@ -152,9 +152,6 @@ fn late() -> [u32; 3] {
     // SAFETY: one core; a torn read is impossible word by word, and interrupts are off.
     unsafe { (&raw const LATE).read_volatile() }
 }
-
-/// The number of the loop that does nothing.
-const EMPTY: u32 = 32;
 
 extern "C" fn main(tree: u32) -> ! {
     if says(tree, b"role=sleeper") {
@@ -185,28 +182,28 @@ fn says(tree: u32, words: &[u8]) -> bool {
 }
 
 fn exits() {
-    let empty = time::<EMPTY>(|| {
+    let empty = time::<32>(|| {
         core::hint::black_box(0);
     });
     let net = |ticks: u64| ticks.saturating_sub(empty);
     let ticks = time::<33>(|| {
         core::hint::black_box(read(UART + 0x18));
     });
-    report("mmio-load", 33, net(ticks), ROUNDS);
-    report("mmio-store", 34, net(time::<34>(|| write(UART + 0x24, 26))), ROUNDS);
+    report("mmio-load", 33, net(ticks), ROUNDS, ROUNDS);
+    report("mmio-store", 34, net(time::<34>(|| write(UART + 0x24, 26))), ROUNDS, ROUNDS);
     let ticks = time::<35>(|| {
         core::hint::black_box(hypercall(0x8400_0000));
     });
-    report("psci", 35, net(ticks), ROUNDS);
+    report("psci", 35, net(ticks), ROUNDS, ROUNDS);
     let ticks = time::<36>(|| {
         core::hint::black_box(hypercall(0x8400_00ff));
     });
-    report("exit-resume", 36, net(ticks), ROUNDS);
+    report("exit-resume", 36, net(ticks), ROUNDS, ROUNDS);
     let ticks = time::<37>(|| {
         // SAFETY: DBGDIDR.
         unsafe { asm!("mrc p14, 0, {}, c0, c0, 0", out(reg) _, options(nostack)) }
     });
-    report("debug-register", 37, net(ticks), ROUNDS);
+    report("debug-register", 37, net(ticks), ROUNDS, ROUNDS);
 }
 
 /// Lets the virtual timer come, every 1009 ticks: a prime number, so that all phases come.
@@ -238,17 +235,13 @@ fn timer() {
     end::<38>();
     stop_timer();
     let [ticks, count, _] = late();
-    report("timer-tick", 38, ticks.into(), count.max(1));
+    report("timer-tick", 38, ticks.into(), count.max(1), count.max(1));
 }
 
 /// The same while another guest has the core: each tick takes it away from the other and back. Then the first use of a
 /// floating-point register, which the other has used since, and the second.
 fn sleeper() {
     float_on();
-    let empty = time::<EMPTY>(|| {
-        core::hint::black_box(0);
-    });
-    core::hint::black_box(empty);
     start_timer();
     while late()[1] < ROUNDS {
         begin::<40>();
@@ -264,7 +257,7 @@ fn sleeper() {
     }
     stop_timer();
     let [ticks, count, _] = late();
-    report("vcpu-switch", 40, ticks.into(), count.max(1));
+    report("vcpu-switch", 40, ticks.into(), count.max(1), 1);
     let _ = writeln!(Uart, "bench: first-float - mark 41 less 42 rounds 1");
 }
 
