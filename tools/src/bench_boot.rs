@@ -44,7 +44,8 @@ impl Vm {
 
     /// QEMU's words for it with nothing below it.
     fn native(&self, kernel: &Path, initrd: &Path, plugin: String) -> Vec<String> {
-        let mut words: Vec<String> = ["-M", NATIVE_MACHINE, "-cpu", NATIVE_CPU, "-smp", "1", "-m"].map(String::from).into();
+        let mut words: Vec<String> =
+            ["-M", NATIVE_MACHINE, "-cpu", NATIVE_CPU, "-smp", "1", "-m"].map(String::from).into();
         words.push(self.ram.trim_end_matches("iB").to_owned());
         words.extend(["-display", "none", "-monitor", "none", "-nic", "none"].map(String::from));
         words.extend(["-chardev", "stdio,id=wire,signal=off", "-serial", "chardev:wire"].map(String::from));
@@ -149,7 +150,9 @@ mod tests {
             let vm = Vm::parse(&text).unwrap();
             let words = vm.native(Path::new("k"), Path::new("i"), "p".into()).join(" ");
             assert!(words.contains("-m 128M ") && words.contains("-icount shift=0,sleep=off -seed 1"), "{words}");
-            assert!(words.contains("-no-reboot") && words.ends_with(&format!("-kernel k -initrd i -append {}", vm.cmdline)));
+            assert!(
+                words.contains("-no-reboot") && words.ends_with(&format!("-kernel k -initrd i -append {}", vm.cmdline))
+            );
         }
         assert!(Vm::parse("").is_err() && Vm::parse("vm = {}").is_err());
     }

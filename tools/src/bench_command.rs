@@ -127,6 +127,9 @@ pub fn run(options: Options) -> Result<u8> {
     if worse.is_empty() {
         return Ok(0);
     }
-    eprintln!("bulkhead: worse than committed: {}; if that is meant, `cargo bulkhead bench --accept`", worse.join(", "));
+    eprintln!(
+        "bulkhead: worse than committed: {}; if that is meant, `cargo bulkhead bench --accept`",
+        worse.join(", ")
+    );
     Ok(EXIT_CRASHED)
 }

@@ -54,7 +54,9 @@ impl Kernel {
         let file = object::File::parse(&*bytes).map_err(|error| Failure::path(elf, error))?;
         let address = |name: &str| {
             let symbol = file.symbols().find(|symbol| symbol.name() == Ok(name));
-            symbol.map(|symbol| symbol.address()).ok_or_else(|| Failure::path(elf, format!("there is no symbol `{name}`")))
+            symbol
+                .map(|symbol| symbol.address())
+                .ok_or_else(|| Failure::path(elf, format!("there is no symbol `{name}`")))
         };
         Ok(Self {
             text: (address("__image_start")?, address("__text_end")?),
@@ -211,7 +213,9 @@ mod tests {
         let kernel = Kernel { text: (0x4020_0000, 0x4020_8000), vectors: 0x4020_00c0, to_component: 1, to_guest: 2 };
         let board = boards::find("qemu-virt").unwrap();
         let words = kernel.split(Path::new("p.so"), Path::new("o"), &board);
-        assert!(words.starts_with("p.so,out=o,vectors=0x402000c0,component=0x1,guest=0x2,text=0x40200000-0x40208000,gic="));
+        assert!(
+            words.starts_with("p.so,out=o,vectors=0x402000c0,component=0x1,guest=0x2,text=0x40200000-0x40208000,gic=")
+        );
         assert!(words.contains(",gic=0x8000000-0x8001000,gic=0x8010000-0x8012000"), "{words}");
         assert_eq!(kernel.entries(Path::new("p.so"), Path::new("o")), "p.so,out=o,at=0x2");
     }

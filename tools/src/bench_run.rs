@@ -53,7 +53,9 @@ fn watch(what: &str, output: ChildStdout, limit: Duration, mut see: impl FnMut(&
 fn switched_off(what: &str, machine: Qemu) -> Result<()> {
     match machine.end()? {
         End::PoweredOff => Ok(()),
-        End::Reset => Err(Failure::new(format!("{what} reset itself instead of switching itself off")).exit(EXIT_CRASHED)),
+        End::Reset => {
+            Err(Failure::new(format!("{what} reset itself instead of switching itself off")).exit(EXIT_CRASHED))
+        }
     }
 }
 

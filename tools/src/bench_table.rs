@@ -159,7 +159,8 @@ impl Figures {
 
 /// The table for people.
 pub fn shown(rows: &[Row]) -> String {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{}", (value * 1e3).round() / 1e3));
+    let number =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{}", (value * 1e3).round() / 1e3));
     let width = rows.iter().map(|row| row.figure.name.len()).max().unwrap_or(4).max(4);
     let line = |words: [&str; 9], verdict: &str| {
         let [name, measured, goal, committed, change, cp15, gic, barriers, unit] = words;
@@ -171,7 +172,9 @@ pub fn shown(rows: &[Row]) -> String {
     for row in rows {
         let change = row.change.map_or_else(|| "-".to_owned(), |change| format!("{change:+.1}%"));
         let (measured, goal, committed) = (number(row.measured), number(row.figure.goal), number(row.figure.committed));
-        let part = |part: fn(&Split) -> f64| row.split.as_ref().map_or_else(String::new, |split| format!("{:.1}", part(split)));
+        let part = |part: fn(&Split) -> f64| {
+            row.split.as_ref().map_or_else(String::new, |split| format!("{:.1}", part(split)))
+        };
         let (cp15, gic, barriers) = (part(|split| split.cp15), part(|split| split.gic), part(|split| split.barriers));
         let verdict = match (row.is_worse(), row.meets_goal()) {
             (true, _) => "  WORSE",

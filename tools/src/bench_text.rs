@@ -86,7 +86,8 @@ mod tests {
         assert_eq!(short("kernel_core::vgic::<impl kernel_core::kernel::Kernel<P>>::sync"), "vgic::sync");
         assert_eq!(short("<kernel_armv7::platform::Armv7 as x::Platform>::map::{closure#0}"), "map::{closure#0}");
         assert_eq!(short("hyp_trap+0x3c"), "hyp_trap");
-        let frames = ["core::ptr::read (/rustc/x.rs:1)", "a::b::c (kernel/x.rs:2)", "d (kernel/x.rs:3)"].map(String::from);
+        let frames =
+            ["core::ptr::read (/rustc/x.rs:1)", "a::b::c (kernel/x.rs:2)", "d (kernel/x.rs:3)"].map(String::from);
         assert_eq!(own(&frames), "b::c");
         assert_eq!(own(&[]), "?");
     }

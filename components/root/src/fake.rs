@@ -228,9 +228,10 @@ impl Fake {
             return Ok(());
         }
         assert_eq!(label, UntypedMethod::Retype as u16);
-        assert!(!self.objects[untyped].dirty, "retype of memory that was not reset");
         let (ty, bits, count) = (w[0] & 0xff, w[0] >> 8 & 0xff, w[0] >> 16);
         let ty = ObjectType::from_number(ty).ok_or(Error::OutOfRange)?;
+        let dirty = self.objects[untyped].dirty;
+        assert!(!dirty || ty == ObjectType::Untyped, "an object of memory that was not reset");
         let bytes = ty.bytes(bits).ok_or(Error::OutOfRange)?;
         if !(1..=256).contains(&count) {
             return Err(Error::OutOfRange);
@@ -250,6 +251,7 @@ impl Fake {
             self.objects[untyped].used = used;
             let object = self.object(Kind::Made(ty), bits, at, Some(untyped));
             self.objects[object].device = device;
+            self.objects[object].dirty = dirty;
             self.put(cnode, w[2] + index, Cap { object, badge: 0, mapped: None })?;
         }
         Ok(())

@@ -16,8 +16,8 @@ const APR: u32 = 0xf0;
 const LR: u32 = 0x100;
 
 const ENABLE: u32 = 1 << 0;
+const UIE: u32 = 1 << 1;
 const LRENPIE: u32 = 1 << 2;
-const NPIE: u32 = 1 << 3;
 
 /// Empties it and switches it on. Returns the number of list registers.
 pub fn start() -> usize {
@@ -60,11 +60,11 @@ pub fn write(index: usize, value: ListRegister) {
     GICH.write(LR + index as u32 * 4, listreg::to_bits(value));
 }
 
-/// Asks for a maintenance interrupt when nothing is pending any more (`refill`), and when an end of interrupt found no
+/// Asks for a maintenance interrupt when at most one list register holds something (`refill`), and when an end of interrupt found no
 /// list register (`spilled`); takes the count of those (EOICount).
 pub fn control(refill: bool, spilled: bool) -> u32 {
     let ends = GICH.read(HCR) >> 27;
-    let refill = if refill { NPIE } else { 0 };
+    let refill = if refill { UIE } else { 0 };
     let spilled = if spilled { LRENPIE } else { 0 };
     GICH.write(HCR, ENABLE | refill | spilled);
     ends

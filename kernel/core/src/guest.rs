@@ -54,22 +54,6 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// Writes the register that the guest's instruction means by `number` in the mode that the guest is in.
-    #[inline]
-    fn write_operand(&mut self, tcb: Handle<Tcb>, vcpu: Handle<Vcpu>, number: u32, value: u32) {
-        let context = &mut self.arena.get_mut(tcb).context;
-        if number < 8 {
-            context.r[number as usize] = value;
-        } else if number == 15 {
-            // MRC to APSR_nzcv (ARM DDI 0406C A8.8.107): the flags, never the pc.
-            context.cpsr = context.cpsr & 0x0fff_ffff | value & 0xf000_0000;
-        } else if let Some(banked) = P::banked_register(context.cpsr, number) {
-            self.write_guest_register(vcpu, banked, u64::from(value));
-        } else if let Some(register) = core_register(context, number) {
-            *register = value;
-        }
-    }
-
     #[cold]
     fn apply_rare_reply(&mut self, tcb: Handle<Tcb>, vcpu: Handle<Vcpu>, reply: ExitReply, address: u32) {
         if reply.contains(ExitReply::STOP) {
@@ -150,7 +134,7 @@ impl<P: Platform> Kernel<P> {
         self.platform.fpu_open(true);
     }
 
-    fn save_float(&mut self) {
+    pub(crate) fn save_float(&mut self) {
         let here = self.here();
         if let Some(owner) = self.cores[here].float_owner.take() {
             self.platform.fpu_save(self.arena.get_mut(owner));
@@ -174,11 +158,13 @@ impl<P: Platform> Kernel<P> {
         self.cores[here].timeouts.remove(&mut self.arena, node);
         self.arena.get_mut(new).loaded_on = here as u32 + 1;
         self.platform.vcpu_load(self.arena.get(new));
+        // The one before left all list registers empty, and asked for nothing.
         for index in 0..self.platform.list_registers() {
-            let value = self.arena.get(new).interrupts.listed[index].value();
-            self.platform.list_write(index, value);
+            let listed = self.arena.get(new).interrupts.listed[index];
+            if listed.state != 0 {
+                self.platform.list_write(index, listed.value());
+            }
         }
-        self.arena.get_mut(new).interrupts.refill = 1;
         self.fill(new);
         let open = self.cores[here].float_owner == Some(new);
         self.platform.fpu_open(open);
@@ -196,8 +182,17 @@ impl<P: Platform> Kernel<P> {
                     let saved = SavedListRegister { intid: value.intid, ..SavedListRegister::default() };
                     self.ended(vcpu, saved);
                 }
+                self.platform.list_write(index, ListRegister::default());
             }
-            self.platform.list_write(index, ListRegister::default());
+        }
+        let interrupts = &self.arena.get(vcpu).interrupts;
+        if interrupts.refill != 0 {
+            // What it asked for concerns nobody else. Ends that were not told yet are its own.
+            self.arena.get_mut(vcpu).interrupts.refill = 0;
+            let ends = self.platform.list_control(false, false);
+            for _ in 0..ends {
+                self.end_spilled(vcpu);
+            }
         }
         self.platform.vcpu_save(self.arena.get_mut(vcpu));
         self.arena.get_mut(vcpu).loaded_on = 0;
@@ -341,54 +336,4 @@ impl<P: Platform> Kernel<P> {
             thread.context.cpsr = P::component_psr(false);
         }
     }
-
-    /// Reads a register of a guest, from the hardware if it is there.
-    pub(crate) fn read_guest_register(&mut self, vcpu: Handle<Vcpu>, register: GuestRegister) -> u64 {
-        let number = register as u32;
-        if number < CP32_FIRST {
-            let Some(tcb) = self.arena.get(vcpu).tcb else { return 0 };
-            return u64::from(core_register(&mut self.arena.get_mut(tcb).context, number).map_or(0, |r| *r));
-        }
-        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc) && self.cores[self.here()].float_owner == Some(vcpu) {
-            self.save_float();
-            self.platform.fpu_open(false);
-        }
-        if self.cores[self.here()].loaded == Some(vcpu) {
-            self.platform.vcpu_fetch(self.arena.get_mut(vcpu), register);
-        }
-        self.arena.get_mut(vcpu).register(register)
-    }
-
-    /// Changes a register of a guest.
-    pub(crate) fn write_guest_register(&mut self, vcpu: Handle<Vcpu>, register: GuestRegister, value: u64) {
-        let number = register as u32;
-        if number < CP32_FIRST {
-            if let Some(tcb) = self.arena.get(vcpu).tcb
-                && let Some(place) = core_register(&mut self.arena.get_mut(tcb).context, number)
-            {
-                *place = if register == GuestRegister::Cpsr { P::guest_psr(value as u32) } else { value as u32 };
-            }
-            return;
-        }
-        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc) && self.cores[self.here()].float_owner == Some(vcpu) {
-            self.save_float();
-            self.platform.fpu_open(false);
-        }
-        self.arena.get_mut(vcpu).set_register(register, value);
-        if self.cores[self.here()].loaded == Some(vcpu) {
-            self.platform.vcpu_store(self.arena.get(vcpu), register);
-        }
-    }
-}
-
-/// r0-r12, 13 SP and 14 LR of User mode, 15 pc, 16 cpsr.
-pub(crate) fn core_register(context: &mut crate::Context, number: u32) -> Option<&mut u32> {
-    Some(match number {
-        0..=12 => &mut context.r[number as usize],
-        13 => &mut context.sp,
-        14 => &mut context.lr,
-        15 => &mut context.pc,
-        16 => &mut context.cpsr,
-        _ => return None,
-    })
 }

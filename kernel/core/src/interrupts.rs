@@ -56,7 +56,11 @@ impl<P: Platform> Kernel<P> {
                 self.write_list(vcpu, index, value);
                 self.interrupt(vcpu, intid).flags &= !PENDING;
             }
-            // Else: kept in memory; `ended` brings it up.
+            else if value.hardware.is_none() && !value.notify_end {
+                // Kept in memory until the one that is active ends, which must be told.
+                value.notify_end = true;
+                self.write_list(vcpu, index, value);
+            }
         } else {
             self.set_waiting(vcpu, intid, true);
         }

@@ -17,6 +17,7 @@ mod delete;
 mod fastpath;
 mod fault;
 mod guest;
+mod guest_registers;
 mod interrupts;
 mod invoke;
 mod ipc;

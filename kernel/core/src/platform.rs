@@ -119,7 +119,8 @@ pub trait Platform {
     fn list_read(&mut self, index: usize) -> ListRegister;
     /// Writes a list register.
     fn list_write(&mut self, index: usize, value: ListRegister);
-    /// Asks for a maintenance interrupt when no list register is pending any more (`refill`), and when an end of interrupt
+    /// Asks for a maintenance interrupt when at most one list register holds something (`refill`; never when none is
+    /// pending: with all of them active that would come for ever), and when an end of interrupt
     /// finds no list register (`spilled`). Tells how many ends did so (EOICount), which is cleared.
     fn list_control(&mut self, refill: bool, spilled: bool) -> u32;
     /// The virtual timer of the loaded vCPU: whether its condition is met and it is neither masked nor disabled.

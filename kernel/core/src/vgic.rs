@@ -116,8 +116,12 @@ impl<P: Platform> Kernel<P> {
     /// Puts waiting interrupts into list registers, the most urgent first, and asks for a maintenance
     /// interrupt if some have to wait on.
     pub(crate) fn fill(&mut self, vcpu: Handle<Vcpu>) {
+        let mut more = false;
         while let Some(intid) = self.most_urgent_waiting(vcpu) {
-            let Some(index) = self.room_for(vcpu, intid) else { break };
+            let Some(index) = self.room_for(vcpu, intid) else {
+                more = true;
+                break;
+            };
             let value = self.wanted(vcpu, intid);
             self.set_waiting(vcpu, intid, false);
             let state = self.interrupt(vcpu, intid);
@@ -132,7 +136,6 @@ impl<P: Platform> Kernel<P> {
             self.write_list(vcpu, index, value);
         }
         if self.is_loaded(vcpu) {
-            let more = self.arena.get(vcpu).interrupts.waiting.iter().any(|&word| word != 0);
             let spilled = self.arena.get(vcpu).interrupts.spilled != 0;
             if more || spilled || self.arena.get(vcpu).interrupts.refill != 0 {
                 self.arena.get_mut(vcpu).interrupts.refill = u32::from(more || spilled);
@@ -146,6 +149,9 @@ impl<P: Platform> Kernel<P> {
 
     fn most_urgent_waiting(&self, vcpu: Handle<Vcpu>) -> Option<u16> {
         let interrupts = &self.arena.get(vcpu).interrupts;
+        if interrupts.waiting.iter().all(|&word| word == 0) {
+            return None;
+        }
         let mut best: Option<(u8, u16)> = None;
         for (word, &bits) in interrupts.waiting.iter().enumerate() {
             let mut bits = bits;
@@ -220,7 +226,11 @@ impl<P: Platform> Kernel<P> {
 
     /// The maintenance interrupt: something ended, or there is room.
     pub fn on_maintenance(&mut self) {
-        let Some(vcpu) = self.cores[self.here()].loaded else { return };
+        let Some(vcpu) = self.cores[self.here()].loaded else {
+            // Asked for by a vCPU that has left: nobody is to be told.
+            self.platform.list_control(false, false);
+            return;
+        };
         self.sync(vcpu);
         self.arena.get_mut(vcpu).interrupts.refill = 1;
         self.fill(vcpu);
@@ -230,7 +240,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The guest has ended an interrupt that was in no list register: the most urgent of the spilled ones.
-    fn end_spilled(&mut self, vcpu: Handle<Vcpu>) {
+    pub(crate) fn end_spilled(&mut self, vcpu: Handle<Vcpu>) {
         let interrupts = &self.arena.get(vcpu).interrupts;
         let spilled = (0..VIRTUAL_INTERRUPTS)
             .filter(|&intid| interrupts.state[intid].flags & (ACTIVE | LISTED) == ACTIVE)

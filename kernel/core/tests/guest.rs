@@ -206,3 +206,38 @@ fn a_tick_takes_the_list_register_of_the_last_one_and_wakes_a_guest_that_waits()
         assert_eq!(desk.state(guest), State::Idle);
     }
 }
+
+#[test]
+fn a_vcpu_that_leaves_with_interrupts_waiting_asks_for_nothing_any_more() {
+    let mut desk = Desk::new();
+    let (guest, _, _, _, vcpu) = guest_and_vmm(&mut desk);
+    desk.exit(ExitRecord { kind: 4, ..Default::default() });
+    for n in 0..6 {
+        desk.ok(vcpu, VcpuMethod::Inject as u16, &[40 + n, 0x80, 0]);
+    }
+    assert!(desk.world.kernel.platform.refill, "more wait than there are list registers");
+    desk.ok(root_slot::CNODE, CNodeMethod::Delete as u16, &[vcpu]);
+    assert!(!desk.world.kernel.platform.refill, "or the maintenance interrupt comes for ever");
+    assert!(desk.world.kernel.platform.lists.iter().all(|list| !list.pending && !list.active));
+    let _ = guest;
+}
+
+#[test]
+fn all_active_and_a_less_urgent_one_waits_asks_only_for_room() {
+    let mut desk = Desk::new();
+    let (_, _, _, _, vcpu) = guest_and_vmm(&mut desk);
+    desk.exit(ExitRecord { kind: 4, ..Default::default() });
+    // A second sender of an SGI that is active: nothing can be listed for it, and its end is to be told.
+    desk.ok(vcpu, VcpuMethod::Inject as u16, &[2, 0x10, 0]);
+    for list in desk.world.kernel.platform.lists.iter_mut().filter(|list| list.pending) {
+        (list.pending, list.active) = (false, true);
+    }
+    desk.ok(vcpu, VcpuMethod::Inject as u16, &[2, 0x10, 3]);
+    assert!(!desk.world.kernel.platform.refill, "there is room: asking for more would never end");
+    let list = desk.world.kernel.platform.lists.iter_mut().find(|list| list.active).expect("it is still active");
+    assert!(list.notify_end);
+    *list = Default::default();
+    desk.world.kernel.on_maintenance();
+    desk.check();
+    assert!(desk.world.kernel.platform.lists.iter().any(|list| list.intid == 2 && list.source == 3 && list.pending));
+}

@@ -76,7 +76,7 @@ impl<P: Platform> Kernel<P> {
             }
             TcbMethod::ReadRegister => {
                 let number = words.get(0)?;
-                let value = crate::guest::core_register(&mut self.arena.get_mut(target).context, number)
+                let value = crate::guest_registers::core_register(&mut self.arena.get_mut(target).context, number)
                     .map(|register| *register)
                     .ok_or(Error::OutOfRange)?;
                 return Ok([value, 0, 0, 0]);

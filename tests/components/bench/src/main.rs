@@ -42,21 +42,41 @@ fn run(_thread: u32) {
     };
     let short = MessageInfo::new(1, 0);
     let long = MessageInfo::new(1, 40);
-    report("null-call", 2, time::<{ begin(2) }, { end(2) }>(|| {
-        svc::<{ Syscall::Call as u32 }>(Registers::new(slot::CNODE, MessageInfo::new(0, 0), [0; 4], 0));
-    }));
-    report("call-reply", 3, time::<{ begin(3) }, { end(3) }>(|| {
-        svc::<{ Syscall::Call as u32 }>(Registers::new(calls, short, [0; 4], 0));
-    }));
-    report("call-reply-10-words", 4, time::<{ begin(4) }, { end(4) }>(|| {
-        svc::<{ Syscall::Call as u32 }>(Registers::new(calls, long, [0; 4], 0));
-    }));
-    report("send", 5, time::<{ begin(5) }, { end(5) }>(|| {
-        svc::<{ Syscall::Send as u32 }>(Registers::new(sends, short, [0; 4], 0));
-    }));
-    report("signal-round", 6, time::<{ begin(6) }, { end(6) }>(|| {
-        svc::<{ Syscall::Signal as u32 }>(Registers::new(wake, short, [0; 4], 0));
-    }));
+    report(
+        "null-call",
+        2,
+        time::<{ begin(2) }, { end(2) }>(|| {
+            svc::<{ Syscall::Call as u32 }>(Registers::new(slot::CNODE, MessageInfo::new(0, 0), [0; 4], 0));
+        }),
+    );
+    report(
+        "call-reply",
+        3,
+        time::<{ begin(3) }, { end(3) }>(|| {
+            svc::<{ Syscall::Call as u32 }>(Registers::new(calls, short, [0; 4], 0));
+        }),
+    );
+    report(
+        "call-reply-10-words",
+        4,
+        time::<{ begin(4) }, { end(4) }>(|| {
+            svc::<{ Syscall::Call as u32 }>(Registers::new(calls, long, [0; 4], 0));
+        }),
+    );
+    report(
+        "send",
+        5,
+        time::<{ begin(5) }, { end(5) }>(|| {
+            svc::<{ Syscall::Send as u32 }>(Registers::new(sends, short, [0; 4], 0));
+        }),
+    );
+    report(
+        "signal-round",
+        6,
+        time::<{ begin(6) }, { end(6) }>(|| {
+            svc::<{ Syscall::Signal as u32 }>(Registers::new(wake, short, [0; 4], 0));
+        }),
+    );
     // The waiter makes the mark at the end.
     for _ in 0..ROUNDS {
         echo::mark::<{ begin(echo::WOKEN) }>();
