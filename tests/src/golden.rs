@@ -83,7 +83,10 @@ mod tests {
     #[test]
     fn what_changes_is_replaced_and_nothing_else() {
         for (line, normal) in [
-            ("INFO bulkhead on qemu-virt, build 4ae0bff6dc440f27 (kernel/armv7/src/log.rs:17)", "INFO bulkhead on qemu-virt, build #"),
+            (
+                "INFO bulkhead on qemu-virt, build 4ae0bff6dc440f27 (kernel/armv7/src/log.rs:17)",
+                "INFO bulkhead on qemu-virt, build #",
+            ),
             ("died: at address 0xdead0000, pc 0x1000", "died: at address #, pc #"),
             ("ping 3: answered (tests/components/ping/src/main.rs:15)", "ping 3: answered"),
             ("encodings: 61589 undefined", "encodings: # undefined"),

@@ -134,6 +134,16 @@ impl Run {
     }
 }
 
+/// Builds a system of `tests/systems` into a folder, as `cargo bulkhead build -o` does.
+pub fn build(name: &str, folder: &Path) {
+    let _turn = turn();
+    let manifest = root().join("tests/systems").join(name).with_extension("toml");
+    let mut command = Command::new(tool());
+    command.arg("build").arg(manifest).arg("-o").arg(folder).current_dir(root());
+    let output = command.output().expect("the tool starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 fn collect(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();

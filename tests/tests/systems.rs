@@ -92,7 +92,8 @@ fn a_hostile_component_gets_nowhere_and_those_beside_it_go_on() {
         let ended = run.go().ended_with(0);
         ended.never_tells("was not stopped").never_tells("there is no instruction");
         for number in 0..ATTEMPTS {
-            let cause = CAUSES.iter().find(|(which, _)| *which == number).map_or("undefined instruction", |(_, cause)| cause);
+            let cause =
+                CAUSES.iter().find(|(which, _)| *which == number).map_or("undefined instruction", |(_, cause)| cause);
             ended.tells(&format!("try-{number} died: {cause}"));
         }
         golden::check("hostile-components", &ended, &["calls", "friend"]);

@@ -38,7 +38,10 @@ impl Package {
     fn parse(shown: &str) -> Option<Self> {
         let first = shown.split("\n\n").next()?;
         let field = |name: &str| {
-            first.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(|value| value.trim().to_owned())
+            first
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .map(|value| value.trim().to_owned())
         };
         Some(Self {
             name: field("Package")?,
@@ -90,7 +93,8 @@ impl AptRoot {
         let mut copied = 0;
         for file in files {
             let known = file.extension().is_some_and(|extension| extension == "list" || extension == "sources");
-            let Some(text) = std::fs::read_to_string(&file).ok().filter(|_| known).and_then(|text| usable(&text)) else {
+            let Some(text) = std::fs::read_to_string(&file).ok().filter(|_| known).and_then(|text| usable(&text))
+            else {
                 continue;
             };
             let name = file.file_name().unwrap_or_default();
@@ -162,7 +166,8 @@ impl AptRoot {
         download.arg("download").arg(format!("{}={}", package.name, package.version)).current_dir(&downloads);
         process::output(&mut download, DOWNLOAD_LIMIT)?;
         let entries = std::fs::read_dir(&downloads).map_err(|error| Failure::path(&downloads, error))?;
-        let file = entries.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "deb"));
+        let file =
+            entries.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "deb"));
         let file = file.ok_or_else(|| Failure::new(format!("apt-get downloaded no file for {}", package.name)))?;
         workspace::make_folder(to)?;
         process::output(Command::new("dpkg-deb").arg("-x").arg(&file).arg(to), DOWNLOAD_LIMIT)?;

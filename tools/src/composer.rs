@@ -68,11 +68,8 @@ fn keep_programs(image: &mut Image, folder: &Path) -> Result<()> {
 fn image(built: &Built) -> Image {
     let consoles = built.speakers.iter().filter(|speaker| speaker.console);
     let channel = |speaker: &compose::Speaker| Channel { id: speaker.id, name: speaker.name.clone(), vm: speaker.vm };
-    let log = |speaker: &compose::Speaker| LogSource {
-        id: speaker.id,
-        name: speaker.name.clone(),
-        elf: speaker.elf.clone(),
-    };
+    let log =
+        |speaker: &compose::Speaker| LogSource { id: speaker.id, name: speaker.name.clone(), elf: speaker.elf.clone() };
     Image {
         elf: built.elf.clone(),
         board: built.board.clone(),

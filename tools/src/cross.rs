@@ -84,7 +84,8 @@ pub fn build_folder(board: &str, folder: &Path) -> Result<PathBuf> {
     cargo.arg("--manifest-path").arg(&manifest);
     let built = run(cargo, &format!("building {} for {board}", folder.display()))?;
     built.elves.into_values().next().ok_or_else(|| {
-        Failure::new(format!("{}: the package has no program of its own", folder.display())).mend("give it a src/main.rs")
+        Failure::new(format!("{}: the package has no program of its own", folder.display()))
+            .mend("give it a src/main.rs")
     })
 }
 

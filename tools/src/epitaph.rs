@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn code_addresses_and_the_syndrome_are_told() {
-        let lines = ["!bulkhead epitaph: abort".to_owned(), "pc 40201234 lr 40205678 hsr 96000010 sp 50000000".to_owned()];
+        let lines =
+            ["!bulkhead epitaph: abort".to_owned(), "pc 40201234 lr 40205678 hsr 96000010 sp 50000000".to_owned()];
         let names = |address| match address {
             0x4020_1234 => vec!["inner (a.rs:1)".to_owned(), "outer (b.rs:2)".to_owned()],
             0x4020_5674 => vec!["caller".to_owned()],

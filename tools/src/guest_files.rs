@@ -75,9 +75,10 @@ fn real_kernel(meta: &Package) -> Result<String> {
     let versioned = |name: &&str| {
         name.strip_prefix("linux-image-").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
     };
-    names.find(versioned).map(str::to_owned).ok_or_else(|| {
-        Failure::new(format!("{} names no kernel among its dependencies: {}", meta.name, meta.depends))
-    })
+    names
+        .find(versioned)
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::new(format!("{} names no kernel among its dependencies: {}", meta.name, meta.depends)))
 }
 
 /// Where packages keep such a file.
@@ -193,7 +194,11 @@ mod tests {
     #[test]
     fn wanted_modules_are_found_wherever_the_package_has_them() {
         let folder = std::env::temp_dir().join(format!("bulkhead-modules-{}", std::process::id()));
-        for (at, name) in [("lib/modules/6.1/kernel/drivers/virtio", "virtio_mmio.ko"), ("usr/lib/modules/6.1/char", "virtio_console.ko"), ("lib/modules/6.1/kernel/fs", "ext4.ko")] {
+        for (at, name) in [
+            ("lib/modules/6.1/kernel/drivers/virtio", "virtio_mmio.ko"),
+            ("usr/lib/modules/6.1/char", "virtio_console.ko"),
+            ("lib/modules/6.1/kernel/fs", "ext4.ko"),
+        ] {
             workspace::write(&folder.join(at).join(name), b"m").unwrap();
         }
         let mut names: Vec<_> = find_modules(&folder).iter().map(|path| path.file_name().unwrap().to_owned()).collect();

@@ -74,13 +74,14 @@ impl Archive {
 
 /// The names that a busybox answers to, as it keeps them: one after another, each ended by a zero.
 fn applets(busybox: &[u8]) -> Vec<String> {
-    const FEW: [&str; 14] =
-        ["cat", "dmesg", "echo", "insmod", "kill", "ls", "mkdir", "mount", "ps", "setsid", "sh", "sleep", "top", "uname"];
+    const FEW: [&str; 14] = [
+        "cat", "dmesg", "echo", "insmod", "kill", "ls", "mkdir", "mount", "ps", "setsid", "sh", "sleep", "top", "uname",
+    ];
     let first = b"\0[\0[[\0";
-    let names = busybox.windows(first.len()).position(|window| window == first).map_or(&[][..], |at| &busybox[at + 1..]);
-    let plain = |name: &&[u8]| {
-        !name.is_empty() && name.len() < 24 && name.iter().all(|c| c.is_ascii_graphic() && *c != b'/')
-    };
+    let names =
+        busybox.windows(first.len()).position(|window| window == first).map_or(&[][..], |at| &busybox[at + 1..]);
+    let plain =
+        |name: &&[u8]| !name.is_empty() && name.len() < 24 && name.iter().all(|c| c.is_ascii_graphic() && *c != b'/');
     let mut found: Vec<String> = names
         .split(|byte| *byte == 0)
         .take_while(plain)
@@ -109,7 +110,11 @@ impl Module {
         let section = file.as_ref().and_then(|file| file.section_by_name(".modinfo"));
         let information = section.as_ref().and_then(|section| section.data().ok()).unwrap_or_default();
         let names = information.split(|byte| *byte == 0).filter_map(|entry| entry.strip_prefix(b"depends="));
-        names.flat_map(|names| names.split(|byte| *byte == b',')).map(plain_name).filter(|name| !name.is_empty()).collect()
+        names
+            .flat_map(|names| names.split(|byte| *byte == b','))
+            .map(plain_name)
+            .filter(|name| !name.is_empty())
+            .collect()
     }
 }
 
@@ -196,7 +201,8 @@ mod tests {
     /// A module that says so much of itself.
     fn module(name: &str, information: &[u8]) -> Module {
         use object::write;
-        let mut file = write::Object::new(object::BinaryFormat::Elf, object::Architecture::Arm, object::Endianness::Little);
+        let mut file =
+            write::Object::new(object::BinaryFormat::Elf, object::Architecture::Arm, object::Endianness::Little);
         let section = file.add_section(Vec::new(), b".modinfo".to_vec(), object::SectionKind::Data);
         file.append_section_data(section, information, 1);
         Module { name: name.to_owned(), bytes: file.write().unwrap() }

@@ -60,11 +60,7 @@ pub fn spawn(command: &mut Command) -> Result<Child> {
 
 /// Runs a command to its end, handing over each line that it writes. Past `limit` it is killed with all that it
 /// started.
-pub fn each_line(
-    command: &mut Command,
-    limit: Duration,
-    mut see: impl FnMut(Stream, String),
-) -> Result<ExitStatus> {
+pub fn each_line(command: &mut Command, limit: Duration, mut see: impl FnMut(Stream, String)) -> Result<ExitStatus> {
     let deadline = Instant::now() + limit;
     let words = shown(command);
     let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -116,7 +112,8 @@ pub fn output(command: &mut Command, limit: Duration) -> Result<String> {
 
 /// Whether a program of that name stands on the PATH.
 pub fn on_path(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
 #[cfg(test)]

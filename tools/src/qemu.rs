@@ -174,7 +174,9 @@ mod tests {
     #[test]
     fn a_board_becomes_a_command_line() {
         let plain = words(&Options::default());
-        assert!(plain.starts_with("-M virt,virtualization=on,gic-version=2,highmem=off -cpu cortex-a15 -smp 1 -m 1024"));
+        assert!(
+            plain.starts_with("-M virt,virtualization=on,gic-version=2,highmem=off -cpu cortex-a15 -smp 1 -m 1024")
+        );
         assert!(plain.contains("-nic none") && plain.ends_with("-kernel x.elf") && !plain.contains("-icount"));
         let fixed = words(&Options { deterministic: true, plugin: Some("p.so".into()), ..Options::default() });
         assert!(fixed.contains("-icount shift=0,sleep=off -seed 1 -rtc base=2024-01-01,clock=vm"), "{fixed}");

@@ -74,7 +74,9 @@ fn demangled(name: &str) -> String {
     let full = addr2line::demangle_auto(name.into(), None).into_owned();
     // The hash at the end says nothing to a reader.
     match full.rsplit_once("::h") {
-        Some((short, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => short.to_owned(),
+        Some((short, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            short.to_owned()
+        }
         _ => full,
     }
 }

@@ -116,9 +116,7 @@ fn decide(default: Option<PathBuf>, packaged: Option<PathBuf>, llvm_home: &Path)
 
 /// Finds a toolchain for the target, or installs one.
 pub fn find() -> Result<Toolchain> {
-    let look = || {
-        decide(sysroot(&default_rustc()), sysroot(Path::new(PACKAGED_RUSTC)), Path::new("/usr/lib"))
-    };
+    let look = || decide(sysroot(&default_rustc()), sysroot(Path::new(PACKAGED_RUSTC)), Path::new("/usr/lib"));
     if let Some(toolchain) = look()? {
         return Ok(toolchain);
     }

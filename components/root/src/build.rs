@@ -193,7 +193,9 @@ impl Root {
             context,
             vcpu,
         } = record
-        else { return Err(Cause::BadReference) };
+        else {
+            return Err(Cause::BadReference);
+        };
         let tcb = Tcb(self.table.slot(tcb)?);
         tcb.set_spaces(CNode(self.table.slot(cspace)?), self.vspace(vspace)?)?;
         if let Some((frames, part, offset)) = ipc_buffer {

@@ -53,7 +53,9 @@ impl ObjectType {
     pub const fn bytes(self, size_bits: u32) -> Option<u64> {
         Some(match self {
             Self::Untyped if size_bits >= UNTYPED_BITS_MIN && size_bits <= UNTYPED_BITS_MAX => 1 << size_bits,
-            Self::CNode if size_bits >= CNODE_BITS_MIN && size_bits <= CNODE_BITS_MAX => (SLOT_BYTES as u64) << size_bits,
+            Self::CNode if size_bits >= CNODE_BITS_MIN && size_bits <= CNODE_BITS_MAX => {
+                (SLOT_BYTES as u64) << size_bits
+            }
             Self::Frame if size_bits == PAGE_BITS || size_bits == BLOCK_BITS => 1 << size_bits,
             Self::Table if size_bits == 2 || size_bits == 3 => TABLE_BYTES as u64,
             Self::VSpace if size_bits == 0 => VSPACE_BYTES as u64,

@@ -77,11 +77,8 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let mut writer = Writer::default();
-        let records = [
-            header(SYSTEM_VERSION),
-            Record::FillBytes { object: 3, at: 8, bytes: b"hello" },
-            Record::Start { tcb: 7 },
-        ];
+        let records =
+            [header(SYSTEM_VERSION), Record::FillBytes { object: 3, at: 8, bytes: b"hello" }, Record::Start { tcb: 7 }];
         records.iter().for_each(|record| writer.push(record));
         let bytes = writer.into_bytes();
         let (reader, first) = Reader::new(&bytes).unwrap();

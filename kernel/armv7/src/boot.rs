@@ -46,14 +46,8 @@ pub fn boot(image: &Image) -> ! {
     let ram = free_ram(board::RAM, &taken);
     klog!("bulkhead on {=str}, build {=u32:08x}{=u32:08x}", board::NAME, header.build[1], header.build[0]);
     let kernel = start::kernel(Armv7::start(counter_hz));
-    let plan = BootPlan {
-        ram: &ram,
-        payload: image.payload,
-        header,
-        counter_hz,
-        cores: board::CORES,
-        kernel_log: image.log,
-    };
+    let plan =
+        BootPlan { ram: &ram, payload: image.payload, header, counter_hz, cores: board::CORES, kernel_log: image.log };
     if kernel.boot(&plan).is_err() {
         cannot_start("root does not fit", header.bytes);
     }

@@ -231,8 +231,20 @@ mod tests {
         const C: u32 = 1 << 29;
         const V: u32 = 1 << 28;
         for (condition, yes, no) in [
-            (0, Z, 0), (1, 0, Z), (2, C, 0), (3, 0, C), (4, N, 0), (5, 0, N), (6, V, 0), (7, 0, V),
-            (8, C, C | Z), (9, C | Z, C), (10, N | V, N), (11, N, N | V), (12, 0, Z), (13, Z, 0),
+            (0, Z, 0),
+            (1, 0, Z),
+            (2, C, 0),
+            (3, 0, C),
+            (4, N, 0),
+            (5, 0, N),
+            (6, V, 0),
+            (7, 0, V),
+            (8, C, C | Z),
+            (9, C | Z, C),
+            (10, N | V, N),
+            (11, N, N | V),
+            (12, 0, Z),
+            (13, Z, 0),
         ] {
             assert!(condition_holds(condition, yes), "{condition}");
             assert!(!condition_holds(condition, no), "{condition}");

@@ -60,10 +60,7 @@ mod tests {
     #[test]
     fn other_banks_are_whole_and_end_below_4_gib() {
         let ram = [(0x8000_0000, 0x1000_0000), (0xc000_0000, 0x8000_0000), (0x8_8000_0000, 0x1000)];
-        assert_eq!(
-            plan(&ram, &[(0x8000_0000, 0x8040_0000)]),
-            [(0x8040_0000, 0x0fc0_0000), (0xc000_0000, 0x3fff_f000)]
-        );
+        assert_eq!(plan(&ram, &[(0x8000_0000, 0x8040_0000)]), [(0x8040_0000, 0x0fc0_0000), (0xc000_0000, 0x3fff_f000)]);
     }
 
     #[test]

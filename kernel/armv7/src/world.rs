@@ -3,7 +3,9 @@
 //! Only VTTBR differs between two components. HCR, SCTLR, HSTR, HCPTR, CNTKCTL and CNTHCTL are written when a component
 //! follows a guest or the other way round; all else of a guest stays in the hardware until another vCPU is loaded.
 
-use crate::controls::{CNTHCTL_COMPONENT, CNTHCTL_GUEST, CNTKCTL_COMPONENT, HSTR_COMPONENT, HSTR_GUEST, Hcptr, Hcr, SCTLR_COMPONENT};
+use crate::controls::{
+    CNTHCTL_COMPONENT, CNTHCTL_GUEST, CNTKCTL_COMPONENT, HSTR_COMPONENT, HSTR_GUEST, Hcptr, Hcr, SCTLR_COMPONENT,
+};
 use crate::sysreg::{cnthctl, cntkctl, hcptr, hcr, hstr, sctlr};
 use crate::vcpu_state::index;
 use abi::vcpu::GuestRegister;

@@ -107,7 +107,9 @@ impl<P: Platform> Kernel<P> {
         let payload_frames = header.bytes.div_ceil(BLOCK_BYTES);
         let segments = header.root_segments.get(..header.root_segment_count as usize).ok_or(BootError::BadPayload)?;
         let devices = header.devices.get(..header.device_count as usize).ok_or(BootError::BadPayload)?;
-        if payload_frames > root_slot::PAYLOAD_FRAMES_MAX || 1u64 << header.root_cnode_bits <= u64::from(root_slot::FIRST_FREE) {
+        if payload_frames > root_slot::PAYLOAD_FRAMES_MAX
+            || 1u64 << header.root_cnode_bits <= u64::from(root_slot::FIRST_FREE)
+        {
             return Err(BootError::BadPayload);
         }
 
@@ -219,18 +221,21 @@ impl<P: Platform> Root<'_, P> {
             let table = self.bump.object(ObjectType::Table, level)?;
             let table = self.kernel.arena.place(table);
             let cap = Cap::Table { level: level as u8, index: 0, table, parent: None, vspace: None };
-            let slot = if address == ROOT_SCRATCH_ADDRESS {
-                self.put(root_slot::SCRATCH_TABLE, cap)
-            } else {
-                self.hide(cap)?
-            };
+            let slot =
+                if address == ROOT_SCRATCH_ADDRESS { self.put(root_slot::SCRATCH_TABLE, cap) } else { self.hide(cap)? };
             self.kernel.map_table(slot, vspace, address)?;
         }
         Ok(vspace)
     }
 
     /// A new page, mapped for root; its physical address.
-    fn page(&mut self, vspace: Handle<VSpace>, address: u32, flags: MapFlags, slot: Option<u32>) -> Result<u32, BootError> {
+    fn page(
+        &mut self,
+        vspace: Handle<VSpace>,
+        address: u32,
+        flags: MapFlags,
+        slot: Option<u32>,
+    ) -> Result<u32, BootError> {
         let page = self.bump.take(PAGE_BYTES, PAGE_BYTES)?;
         let cap = frame(FrameFlags::READ | FrameFlags::WRITE | FrameFlags::EXECUTE, page >> PAGE_BITS);
         let slot = match slot {

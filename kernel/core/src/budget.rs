@@ -18,7 +18,13 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Gives a context its core, budget and period.
-    pub(crate) fn configure_context(&mut self, context: Handle<SchedContext>, core: u32, budget_us: u32, period_us: u32) {
+    pub(crate) fn configure_context(
+        &mut self,
+        context: Handle<SchedContext>,
+        core: u32,
+        budget_us: u32,
+        period_us: u32,
+    ) {
         let scale = u64::from(self.platform.ticks_per_us_q16());
         let ticks = |us: u32| (u64::from(us) * scale) >> 16;
         let node = self.context_timeout(context);
@@ -45,7 +51,12 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn bind_context(&mut self, context: Handle<SchedContext>, tcb: Handle<Tcb>) -> Result<(), Error> {
         let data = self.arena.get(context);
         let thread = self.arena.get(tcb);
-        if data.home.is_some() || data.tcb.is_some() || data.budget == 0 || thread.home.is_some() || thread.sched.is_some() {
+        if data.home.is_some()
+            || data.tcb.is_some()
+            || data.budget == 0
+            || thread.home.is_some()
+            || thread.sched.is_some()
+        {
             return Err(Error::WrongState);
         }
         let data = self.arena.get_mut(context);

@@ -49,7 +49,8 @@ impl<P: Platform> Kernel<P> {
         if reply.contains(ExitReply::STEP) {
             P::step(&mut thread.context, exit.long != 0);
         }
-        if reply.intersects(ExitReply::UNDEFINED | ExitReply::DATA_ABORT | ExitReply::PREFETCH_ABORT | ExitReply::STOP) {
+        if reply.intersects(ExitReply::UNDEFINED | ExitReply::DATA_ABORT | ExitReply::PREFETCH_ABORT | ExitReply::STOP)
+        {
             self.apply_rare_reply(tcb, vcpu, reply, words.0);
         }
     }

@@ -30,7 +30,9 @@ impl<P: Platform> Kernel<P> {
             let Some(tcb) = self.arena.get(vcpu).tcb else { return 0 };
             return u64::from(core_register(&mut self.arena.get_mut(tcb).context, number).map_or(0, |r| *r));
         }
-        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc) && self.cores[self.here()].float_owner == Some(vcpu) {
+        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc)
+            && self.cores[self.here()].float_owner == Some(vcpu)
+        {
             self.save_float();
             self.platform.fpu_open(false);
         }
@@ -51,7 +53,9 @@ impl<P: Platform> Kernel<P> {
             }
             return;
         }
-        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc) && self.cores[self.here()].float_owner == Some(vcpu) {
+        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc)
+            && self.cores[self.here()].float_owner == Some(vcpu)
+        {
             self.save_float();
             self.platform.fpu_open(false);
         }

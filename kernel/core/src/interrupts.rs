@@ -55,8 +55,7 @@ impl<P: Platform> Kernel<P> {
                 value.pending = true;
                 self.write_list(vcpu, index, value);
                 self.interrupt(vcpu, intid).flags &= !PENDING;
-            }
-            else if value.hardware.is_none() && !value.notify_end {
+            } else if value.hardware.is_none() && !value.notify_end {
                 // Kept in memory until the one that is active ends, which must be told.
                 value.notify_end = true;
                 self.write_list(vcpu, index, value);
@@ -72,7 +71,13 @@ impl<P: Platform> Kernel<P> {
     ///
     /// # Errors
     /// `OutOfRange`; SGIs and the virtual timer's interrupt are no lines.
-    pub(crate) fn set_level(&mut self, vcpu: Handle<Vcpu>, intid: u32, priority: u32, level: bool) -> Result<(), Error> {
+    pub(crate) fn set_level(
+        &mut self,
+        vcpu: Handle<Vcpu>,
+        intid: u32,
+        priority: u32,
+        level: bool,
+    ) -> Result<(), Error> {
         let intid = checked(intid)?;
         if intid < SGIS || u32::from(intid) == VIRTUAL_TIMER_INTID || priority > 255 {
             return Err(Error::OutOfRange);

@@ -149,7 +149,8 @@ impl<P: Platform> Kernel<P> {
         let object = self.arena.get_mut(reply);
         let Some(caller) = object.caller.take() else { return Err(Error::NoCaller) };
         let donated = object.donated.take();
-        let returned = donated.is_some() && self.arena.get(from).sched == donated && self.arena.get(caller).sched.is_none();
+        let returned =
+            donated.is_some() && self.arena.get(from).sched == donated && self.arena.get(caller).sched.is_none();
         if returned {
             self.donate(from, caller);
         } else if donated.is_some() {

@@ -6,8 +6,8 @@
 use crate::arena::Handle;
 use crate::cap::{Cap, Slot};
 use crate::{Kernel, Platform, tree};
-use abi::object::VIRTUAL_INTERRUPTS;
 use abi::Error;
+use abi::object::VIRTUAL_INTERRUPTS;
 
 /// Interrupt numbers that a handler can have.
 pub const IRQS: usize = VIRTUAL_INTERRUPTS;
@@ -62,7 +62,13 @@ impl<P: Platform> Kernel<P> {
     ///
     /// # Errors
     /// `OutOfRange` if there is none or it is the kernel's own, `IrqTaken`, `SlotOccupied`.
-    pub(crate) fn irq_get(&mut self, control: Handle<Slot>, intid: u32, edge: bool, to: Handle<Slot>) -> Result<(), Error> {
+    pub(crate) fn irq_get(
+        &mut self,
+        control: Handle<Slot>,
+        intid: u32,
+        edge: bool,
+        to: Handle<Slot>,
+    ) -> Result<(), Error> {
         if intid as usize >= IRQS || !self.platform.irq_exists(intid) {
             return Err(Error::OutOfRange);
         }
@@ -81,7 +87,13 @@ impl<P: Platform> Kernel<P> {
     ///
     /// # Errors
     /// `WrongState` if it is bound already.
-    pub(crate) fn irq_bind(&mut self, intid: u16, source: Handle<Slot>, virtual_intid: u16, priority: u8) -> Result<(), Error> {
+    pub(crate) fn irq_bind(
+        &mut self,
+        intid: u16,
+        source: Handle<Slot>,
+        virtual_intid: u16,
+        priority: u8,
+    ) -> Result<(), Error> {
         let slot = self.irq_slot(intid).ok_or(Error::OutOfRange)?;
         if !self.arena.get(slot).cap.is_null() {
             return Err(Error::WrongState);

@@ -30,7 +30,12 @@ impl<P: Platform> Kernel<P> {
     /// # Errors
     /// `WouldBlock` if it is zero and `wait` is false.
     #[inline]
-    pub(crate) fn wait(&mut self, tcb: Handle<Tcb>, notification: Handle<Notification>, wait: bool) -> Result<(), Error> {
+    pub(crate) fn wait(
+        &mut self,
+        tcb: Handle<Tcb>,
+        notification: Handle<Notification>,
+        wait: bool,
+    ) -> Result<(), Error> {
         let word = core::mem::take(&mut self.arena.get_mut(notification).word);
         if word != 0 {
             let thread = self.arena.get_mut(tcb);

@@ -6,8 +6,8 @@ use crate::kernel::Preempted;
 use crate::objects::CNode;
 use crate::platform::CacheOp;
 use crate::{Kernel, Platform, tree};
-use abi::object::{BLOCK_BITS, GRANULE_BYTES, ObjectType, PAGE_BITS};
 use abi::Error;
+use abi::object::{BLOCK_BITS, GRANULE_BYTES, ObjectType, PAGE_BITS};
 
 const GRANULE_BITS: u32 = GRANULE_BYTES.trailing_zeros();
 /// Bytes that one step of a reset zeroes.
@@ -35,13 +35,7 @@ pub struct RetypePlan {
 ///
 /// # Errors
 /// `OutOfRange` for a size that the type does not have; `OutOfMemory` if they do not fit.
-pub fn plan_retype(
-    bits: u8,
-    used: u32,
-    object: ObjectType,
-    size_bits: u32,
-    count: u32,
-) -> Result<RetypePlan, Error> {
+pub fn plan_retype(bits: u8, used: u32, object: ObjectType, size_bits: u32, count: u32) -> Result<RetypePlan, Error> {
     let bytes = object.bytes(size_bits).ok_or(Error::OutOfRange)?;
     let align = (object.align(size_bits) >> GRANULE_BITS).max(1);
     let each = bytes >> GRANULE_BITS;

@@ -93,7 +93,8 @@ fn more_interrupts_than_list_registers_lose_none_and_the_urgent_come_first() {
     for _ in 0..8 {
         // The guest takes the most urgent pending one, and ends it.
         let lists = &mut desk.world.kernel.platform.lists;
-        let best = lists.iter_mut().filter(|list| list.pending).min_by_key(|list| list.priority).expect("one is pending");
+        let best =
+            lists.iter_mut().filter(|list| list.pending).min_by_key(|list| list.priority).expect("one is pending");
         order.push(best.intid);
         *best = Default::default();
         desk.world.kernel.on_maintenance();

@@ -40,11 +40,8 @@ pub fn assemble(system: &Resolved, materials: &Materials) -> Result<Composed, Ve
     let mut problems = Vec::new();
     let kernel = read(&materials.kernel.bytes, "the kernel", &mut problems);
     let root = root(&materials.root.bytes, &mut problems);
-    let programs: Vec<Program> = materials
-        .programs
-        .iter()
-        .filter_map(|file| program(system, &file.name, &file.bytes, &mut problems))
-        .collect();
+    let programs: Vec<Program> =
+        materials.programs.iter().filter_map(|file| program(system, &file.name, &file.bytes, &mut problems)).collect();
     let guests: Vec<Loaded> =
         system.vms.iter().zip(&materials.guests).filter_map(|(vm, files)| guest(vm, files, &mut problems)).collect();
     let (Some(kernel), Some(root), []) = (kernel, root, &problems[..]) else { return Err(problems) };
@@ -85,7 +82,8 @@ fn put_together(
     let payload_end = u64::from(place.payload) + u64::from(arrangement.bytes);
     let taken = [u64::from(place.base)..u64::from(place.end), u64::from(place.payload)..payload_end];
     let places = fits(system, &plan, root, &taken)?;
-    let header = pack::header(root, &plan, system.on_fault, compiled.len() as u32, &arrangement).map_err(Problem::new)?;
+    let header =
+        pack::header(root, &plan, system.on_fault, compiled.len() as u32, &arrangement).map_err(Problem::new)?;
     let payload = pack::payload(&header, root, programs, &compiled, &plan.regions, &arrangement);
     Ok(Composed {
         elf: pack::image_elf(kernel, place, &payload, &arrangement),
@@ -134,11 +132,12 @@ fn program(system: &Resolved, name: &ProgramName, bytes: &[u8], problems: &mut V
     let program = elf::read(bytes)
         .and_then(|program| elf::as_component(program, protocol::layout::LINK, protocol::layout::STACKS));
     let problem = |error: String| match written.map(|component| &component.component.program) {
-        Some(ProgramSource::Crate(at) | ProgramSource::Elf(at)) => {
-            Problem::at(&at.span, format!("`{}` can't be a component: {error}", at.value), "this program").help(
-                "components are ELFs for 32-bit Arm, linked by the runtime's script: see `cargo bulkhead new component`",
-            )
-        }
+        Some(ProgramSource::Crate(at) | ProgramSource::Elf(at)) => Problem::at(
+            &at.span,
+            format!("`{}` can't be a component: {error}", at.value),
+            "this program",
+        )
+        .help("components are ELFs for 32-bit Arm, linked by the runtime's script: see `cargo bulkhead new component`"),
         None => Problem::new(format!("{name:?}: {error}")),
     };
     program.map_err(|error| problems.push(problem(error))).ok()
@@ -164,5 +163,7 @@ fn guest(vm: &ResolvedVm, files: &GuestFiles, problems: &mut Vec<Problem>) -> Op
         cmdline: &cmdline,
         virtio_console: vm.console == ConsoleKind::Virtio,
     };
-    load(&request).map_err(|(message, help)| problems.push(Problem::at(&vm.ram.span, message, "too small").help(help))).ok()
+    load(&request)
+        .map_err(|(message, help)| problems.push(Problem::at(&vm.ram.span, message, "too small").help(help)))
+        .ok()
 }

@@ -105,10 +105,10 @@ fn stacks(system: &Resolved, problems: &mut Vec<Problem>) {
     for stack in system.components.iter().filter_map(|component| component.component.stack.as_ref()) {
         if !stack.value.is_multiple_of(4096) || stack.value == 0 || stack.value > defaults::STACK_BYTES_MAX {
             let message = format!("a stack can't be of {}", show_size(stack.value));
-            problems.push(Problem::at(&stack.span, message, "not possible").help(format!(
-                "stacks come in pieces of 4KiB, up to {}",
-                show_size(defaults::STACK_BYTES_MAX)
-            )));
+            problems.push(
+                Problem::at(&stack.span, message, "not possible")
+                    .help(format!("stacks come in pieces of 4KiB, up to {}", show_size(defaults::STACK_BYTES_MAX))),
+            );
         }
     }
 }
@@ -175,9 +175,7 @@ fn twice(system: &Resolved, channel: &ResolvedChannel, problems: &mut Vec<Proble
 
 /// Calls go to servers at least as urgent, and never in a circle: then no call can wait for itself.
 fn calls(system: &Resolved, problems: &mut Vec<Problem>) {
-    let priority = |n: usize| {
-        defaults::priority(&system.components[n].component.time, defaults::COMPONENT_PRIORITY)
-    };
+    let priority = |n: usize| defaults::priority(&system.components[n].component.time, defaults::COMPONENT_PRIORITY);
     let name = |n: usize| system.components[n].component.name.value.as_str();
     let calls = system.channels.iter().filter(|channel| channel.kind == ChannelKind::Call);
     let mut edges: Vec<(usize, usize)> = Vec::new();
@@ -186,7 +184,10 @@ fn calls(system: &Resolved, problems: &mut Vec<Problem>) {
             if priority(client.value) > priority(server.value) {
                 let message = format!(
                     "`{}` (priority {}) calls `{}` (priority {}), which is less urgent",
-                    name(client.value), priority(client.value), name(server.value), priority(server.value)
+                    name(client.value),
+                    priority(client.value),
+                    name(server.value),
+                    priority(server.value)
                 );
                 problems.push(
                     Problem::at(&client.span, message, "the caller")
@@ -197,7 +198,9 @@ fn calls(system: &Resolved, problems: &mut Vec<Problem>) {
             if client.value != server.value && reaches(&edges, server.value, client.value) {
                 let message = format!(
                     "`{}` calls `{}`, which calls `{}` directly or through others",
-                    name(client.value), name(server.value), name(client.value)
+                    name(client.value),
+                    name(server.value),
+                    name(client.value)
                 );
                 problems.push(
                     Problem::at(&client.span, message, "closes the circle")

@@ -46,9 +46,7 @@ pub const GUEST: Share = Share { budget_us: 10_000, period_us: 10_000 };
 pub fn share(time: &Time, default: Share) -> Share {
     match (&time.budget_us, &time.period_us) {
         (Some(budget), Some(period)) => Share { budget_us: budget.value, period_us: period.value },
-        (Some(budget), None) => {
-            Share { budget_us: budget.value, period_us: default.period_us.max(budget.value) }
-        }
+        (Some(budget), None) => Share { budget_us: budget.value, period_us: default.period_us.max(budget.value) },
         (None, Some(period)) => Share { budget_us: default.budget_us.min(period.value), period_us: period.value },
         (None, None) => default,
     }

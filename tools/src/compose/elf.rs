@@ -98,7 +98,9 @@ pub fn as_component(mut program: Program, low: u32, high: u32) -> Result<Program
         piece.bytes.splice(0..0, std::iter::repeat_n(0, ahead as usize));
         if u64::from(piece.address) < u64::from(low) || piece.end() > u64::from(high) {
             let (from, to) = (piece.address, piece.end());
-            return Err(format!("the segment {from:#x}-{to:#x} is outside {low:#x}-{high:#x}, where components are linked"));
+            return Err(format!(
+                "the segment {from:#x}-{to:#x} is outside {low:#x}-{high:#x}, where components are linked"
+            ));
         }
         if u64::from(piece.address) < end {
             return Err(format!("the segment at {:#x} shares a page with the one before it", piece.address));

@@ -86,9 +86,11 @@ fn contents<'a>(plan: &'a Plan, arrangement: &Arrangement, records: &mut Vec<Rec
         bytes: fill.bytes,
         execute: fill.execute,
     }));
-    records.extend(
-        plan.fill_bytes.iter().map(|(object, bytes)| Record::FillBytes { object: id(plan, *object), at: 0, bytes }),
-    );
+    records.extend(plan.fill_bytes.iter().map(|(object, bytes)| Record::FillBytes {
+        object: id(plan, *object),
+        at: 0,
+        bytes,
+    }));
     records.extend(plan.maps.iter().map(|map| Record::MapFrames {
         frames: id(plan, map.frames),
         first: map.first,

@@ -139,7 +139,8 @@ pub fn build(path: &Path, board: Option<&str>, output: &Path, inputs: &mut Input
     let text = serde_json::to_string_pretty(&json).unwrap_or_default();
     let file = |name: &str, bytes: &[u8]| {
         let path = output.join(name);
-        write(&path, bytes).map_err(|error| source.reports(vec![Problem::new(format!("{}: {error}", path.display()))]))?;
+        write(&path, bytes)
+            .map_err(|error| source.reports(vec![Problem::new(format!("{}: {error}", path.display()))]))?;
         Ok::<_, Vec<Report>>(path)
     };
     let program = |speaker: &layout::plan::Speaker| match (speaker.program, speaker.id) {

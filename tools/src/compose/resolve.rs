@@ -178,8 +178,12 @@ impl Names {
         let found = self.components.iter().position(|name| *name == end.value);
         if found.is_none() {
             problems.push(if self.vms.contains(&end.value) {
-                Problem::at(&end.span, format!("`{}` is a VM, and channels of VMs are not there yet", end.value), "a VM")
-                    .help("a channel joins components")
+                Problem::at(
+                    &end.span,
+                    format!("`{}` is a VM, and channels of VMs are not there yet", end.value),
+                    "a VM",
+                )
+                .help("a channel joins components")
             } else {
                 Problem::at(&end.span, format!("there is no component `{}`", end.value), "unknown component")
                     .help(did_you_mean(&end.value, self.components.iter().map(String::as_str)))
@@ -231,8 +235,12 @@ fn devices(component: &Component, board: &Board, problems: &mut Vec<Problem>) ->
         match board.device.iter().find(|device| device.name == name.value) {
             Some(device) => found.push(At::new(device.clone(), name.span.clone())),
             None => problems.push(
-                Problem::at(&name.span, format!("the board `{}` has no device `{}`", board.name, name.value), "unknown device")
-                    .help(did_you_mean(&name.value, board.device.iter().map(|device| device.name.as_str()))),
+                Problem::at(
+                    &name.span,
+                    format!("the board `{}` has no device `{}`", board.name, name.value),
+                    "unknown device",
+                )
+                .help(did_you_mean(&name.value, board.device.iter().map(|device| device.name.as_str()))),
             ),
         }
     }

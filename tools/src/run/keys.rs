@@ -18,8 +18,7 @@ pub enum Key {
 }
 
 /// The three keys that mean something to this tool after Ctrl-A, told to the user.
-pub const HELP: &str =
-    "Ctrl-A 1..9: that console; Ctrl-A n: the next one; Ctrl-A x: end (so does Ctrl-C three times); Ctrl-A a: Ctrl-A itself";
+pub const HELP: &str = "Ctrl-A 1..9: that console; Ctrl-A n: the next one; Ctrl-A x: end (so does Ctrl-C three times); Ctrl-A a: Ctrl-A itself";
 
 const CTRL_A: u8 = 1;
 const CTRL_C: u8 = 3;

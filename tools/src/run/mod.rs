@@ -168,7 +168,8 @@ fn conclude(outcome: Outcome, run: &Run, qemu: Qemu, options: &Options) -> Resul
         Outcome::Crashed => Ok(EXIT_CRASHED),
         Outcome::TimedOut => {
             let seconds = options.timeout.unwrap_or_default().as_secs_f32();
-            let waited = options.until.as_ref().map(|until| format!(" without a match of `{until}`")).unwrap_or_default();
+            let waited =
+                options.until.as_ref().map(|until| format!(" without a match of `{until}`")).unwrap_or_default();
             eprintln!("bulkhead: {seconds} s have passed{waited}");
             Ok(EXIT_TIMEOUT)
         }
@@ -290,6 +291,8 @@ impl Run {
 /// A regular expression of the command line's.
 pub fn expression(option: &str, text: &str) -> Result<Regex> {
     Regex::new(text).map_err(|error| {
-        Failure::new(format!("{option}: {error}")).mend("write it as the regex crate's documentation says").exit(EXIT_BAD_INPUT)
+        Failure::new(format!("{option}: {error}"))
+            .mend("write it as the regex crate's documentation says")
+            .exit(EXIT_BAD_INPUT)
     })
 }

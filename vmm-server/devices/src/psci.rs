@@ -202,8 +202,7 @@ mod tests {
     #[test]
     fn what_does_not_exist_is_not_supported() {
         let unknown = (0x8400_000b..0x8400_0100).filter(|id| *id != 0x8400_0012);
-        for id in unknown.chain([0, 1, 0x8400_0005, 0x8400_0007, 0xc400_0003, 0x8600_0000, u32::MAX])
-        {
+        for id in unknown.chain([0, 1, 0x8400_0005, 0x8400_0007, 0xc400_0003, 0x8600_0000, u32::MAX]) {
             assert_eq!(call([id, 0, 0, 0], TWO), Return(NOT_SUPPORTED), "{id:#x}");
         }
     }

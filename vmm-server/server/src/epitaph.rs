@@ -84,7 +84,9 @@ fn tell_exit(exit: &Exit) {
             let access = Access(a);
             let (width, pc) = (access.width(), d);
             match access.is_write() {
-                true => log::error!("  store of {=u32} bytes at {=u32:#010x}: {=u32:#x}, pc {=u32:#010x}", width, b, c, pc),
+                true => {
+                    log::error!("  store of {=u32} bytes at {=u32:#010x}: {=u32:#x}, pc {=u32:#010x}", width, b, c, pc)
+                }
                 false => log::error!("  load of {=u32} bytes at {=u32:#010x}, pc {=u32:#010x}", width, b, pc),
             }
         }
@@ -95,7 +97,9 @@ fn tell_exit(exit: &Exit) {
         Some(ExitKind::Hvc) => log::error!("  hvc {=u32:#x} {=u32:#x} {=u32:#x} {=u32:#x}", a, b, c, d),
         Some(ExitKind::Smc) => log::error!("  smc {=u32:#x} {=u32:#x} {=u32:#x} {=u32:#x}", a, b, c, d),
         Some(ExitKind::Coprocessor) => coprocessor(CoprocessorAccess(a), b, d),
-        Some(ExitKind::Undefined) => log::error!("  undefined: {=str} (hsr {=u32:#010x}), pc {=u32:#010x}", class(a), a, d),
+        Some(ExitKind::Undefined) => {
+            log::error!("  undefined: {=str} (hsr {=u32:#010x}), pc {=u32:#010x}", class(a), a, d)
+        }
         None => log::error!("  unknown {=u32:#x} {=u32:#x} {=u32:#x} {=u32:#x}", a, b, c, d),
     }
 }

@@ -10,7 +10,13 @@ use abi::object::VIRTUAL_INTERRUPTS;
 use abi::{Error, Rights};
 
 impl<P: Platform> Kernel<P> {
-    pub(super) fn invoke_irq_control(&mut self, tcb: Handle<Tcb>, slot: Handle<Slot>, label: u16, words: Words) -> Answer {
+    pub(super) fn invoke_irq_control(
+        &mut self,
+        tcb: Handle<Tcb>,
+        slot: Handle<Slot>,
+        label: u16,
+        words: Words,
+    ) -> Answer {
         match IrqControlMethod::from_label(label).ok_or(Error::NoSuchMethod)? {
             IrqControlMethod::Get => {
                 let (intid, trigger) = (words.get(0)?, words.get(3)?);

@@ -48,7 +48,13 @@ const _: () = assert!(Syscall::Call as u32 == 0);
 impl<P: Platform> Kernel<P> {
     /// A method of the object that `cap`, in `slot`, names.
     #[inline(always)]
-    pub(crate) fn invoke(&mut self, tcb: Handle<Tcb>, slot: Handle<Slot>, cap: Cap, info: MessageInfo) -> Result<(), Stop> {
+    pub(crate) fn invoke(
+        &mut self,
+        tcb: Handle<Tcb>,
+        slot: Handle<Slot>,
+        cap: Cap,
+        info: MessageInfo,
+    ) -> Result<(), Stop> {
         if cap.is_null() {
             return Err(Error::EmptySlot.into());
         }

@@ -58,9 +58,10 @@ impl<P: Platform> Kernel<P> {
                 return Ok([syndrome, address, context.pc, context.cpsr]);
             }
             VcpuMethod::Reset => {
-                let running = self.arena.get(vcpu).tcb.is_some_and(|tcb| {
-                    !matches!(self.arena.get(tcb).state, State::Inactive | State::AwaitingReply(_))
-                });
+                let running =
+                    self.arena.get(vcpu).tcb.is_some_and(|tcb| {
+                        !matches!(self.arena.get(tcb).state, State::Inactive | State::AwaitingReply(_))
+                    });
                 if running {
                     return Err(Error::WrongState.into());
                 }

@@ -119,7 +119,9 @@ fn derivation_tree_is_well_formed(kernel: &Kernel<Machine>, found: &Found) -> Re
             hold!(NAME, first.parent == Some(slot) && first.prev.is_none(), "{slot:?} child {child:?}");
             hold!(NAME, !first.cap.is_null(), "{slot:?}: child is empty");
         }
-        if node.prev.is_none() && let Some(parent) = node.parent {
+        if node.prev.is_none()
+            && let Some(parent) = node.parent
+        {
             hold!(NAME, kernel.arena.get(parent).child == Some(slot), "{slot:?} is not the child of {parent:?}");
             hold!(NAME, !kernel.arena.get(parent).cap.is_null(), "{slot:?}: parent is empty");
         }
@@ -155,9 +157,7 @@ fn extent(kernel: &Kernel<Machine>, cap: &Cap) -> Option<(u64, u64)> {
     let (start, bytes) = match *cap {
         Cap::Untyped { bits, page, .. } => (u64::from(page) << 12, 1u64 << bits),
         Cap::Frame { flags, page, .. } => (u64::from(page) << 12, 1 << flags.bits_of_size()),
-        Cap::CNode { cnode, .. } => {
-            (u64::from(cnode.address()), u64::from(SLOT_BYTES) << kernel.arena.get(cnode).bits)
-        }
+        Cap::CNode { cnode, .. } => (u64::from(cnode.address()), u64::from(SLOT_BYTES) << kernel.arena.get(cnode).bits),
         Cap::Table { table, .. } => (u64::from(table.address()), u64::from(TABLE_BYTES)),
         Cap::VSpace { vspace } => (u64::from(vspace.address()), u64::from(VSPACE_BYTES)),
         Cap::Tcb { tcb } => (u64::from(tcb.address()), u64::from(TCB_BYTES)),

@@ -39,7 +39,8 @@ pub(super) fn mappings_and_entries_agree(kernel: &Kernel<Machine>, found: &Found
 
 pub(super) fn no_component_memory_is_writable_and_executable(kernel: &Kernel<Machine>, found: &Found) -> Result {
     for &slot in found.slots.values() {
-        let Cap::Frame { flags, index, table: Some(table), vspace: Some(vspace), .. } = kernel.arena.get(slot).cap else {
+        let Cap::Frame { flags, index, table: Some(table), vspace: Some(vspace), .. } = kernel.arena.get(slot).cap
+        else {
             continue;
         };
         if kernel.arena.get(vspace).kind != SpaceKind::Component || flags.contains(FrameFlags::DEVICE) {

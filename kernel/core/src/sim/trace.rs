@@ -5,8 +5,8 @@
 
 use super::check::{Violation, check_all};
 use super::world::World;
-use crate::cap::Cap;
 use crate::Next;
+use crate::cap::Cap;
 use crate::platform::ListRegister;
 use crate::vcpu::ExitRecord;
 use abi::boot::root_slot;
@@ -341,7 +341,8 @@ const METHODS: &[u16] = &[
 
 /// First words of a retype that make something.
 const RETYPES: &[u32] = &[
-    0x1_0006, 0x1_0008, 0x1_0009, 0x1_000a, 0x1_000b, 0x1_0005, 0x1_0204, 0x1_0304, 0x1_0c03, 0x1_0c01, 0x1_0302, 0x1_0007,
+    0x1_0006, 0x1_0008, 0x1_0009, 0x1_000a, 0x1_000b, 0x1_0005, 0x1_0204, 0x1_0304, 0x1_0c03, 0x1_0c01, 0x1_0302,
+    0x1_0007,
 ];
 
 #[cfg(test)]
@@ -365,6 +366,9 @@ mod tests {
                 }
             }
         }
-        assert!(total.calls > 20 * seeds as u32 && total.exits > seeds as u32, "the traces reach too little: {total:?}");
+        assert!(
+            total.calls > 20 * seeds as u32 && total.exits > seeds as u32,
+            "the traces reach too little: {total:?}"
+        );
     }
 }

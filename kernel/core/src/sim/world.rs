@@ -127,7 +127,9 @@ impl World {
     pub fn clean_untyped(&mut self) -> u32 {
         let (slot, _) = (root_slot::UNTYPED..root_slot::FIRST_FREE)
             .filter_map(|slot| match self.cap(slot) {
-                Cap::Untyped { bits, flags, .. } if !flags.contains(crate::cap::UntypedFlags::DEVICE) => Some((slot, bits)),
+                Cap::Untyped { bits, flags, .. } if !flags.contains(crate::cap::UntypedFlags::DEVICE) => {
+                    Some((slot, bits))
+                }
                 _ => None,
             })
             .max_by_key(|&(_, bits)| bits)

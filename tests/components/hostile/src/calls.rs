@@ -1,8 +1,8 @@
 //! System calls with wrong capabilities and wrong arguments, each with the error that the ABI documents.
 
 use abi::method::{
-    CNodeMethod, FrameMethod, IrqControlMethod, IrqHandlerMethod, PowerMethod, SchedContextMethod, TableMethod, TcbMethod,
-    UntypedMethod, VcpuMethod,
+    CNodeMethod, FrameMethod, IrqControlMethod, IrqHandlerMethod, PowerMethod, SchedContextMethod, TableMethod,
+    TcbMethod, UntypedMethod, VcpuMethod,
 };
 use abi::{Error, MessageInfo, Syscall};
 use runtime::svc::{Registers, svc};

@@ -28,7 +28,9 @@ fn run(_thread: u32) {
     }
     let (Some(client), Some(server), Some(reply)) =
         (config.capability("pong"), config.capability("mine"), config.capability("mine.reply"))
-    else { return log::error!("hostile: a channel is missing") };
+    else {
+        return log::error!("hostile: a channel is missing");
+    };
     let used = config.capabilities.iter().map(|named| named.slot).max().unwrap_or(8);
     let own = Own { cnode: 1, notification: 2, client, server, reply, empty: used + 1, beyond: 1 << 16 };
     let mut wrong = 0_u32;

@@ -173,7 +173,12 @@ fn nothing_there() -> bool {
     let store = exception::count(Kind::DataAbort) == before + 2 && exception::address() == hole + 4;
     if !load || !store {
         let count = exception::count(Kind::DataAbort) - before;
-        println!("wrong: {} aborts, the last at {:#x} with status {:#x}", count, exception::address(), exception::status());
+        println!(
+            "wrong: {} aborts, the last at {:#x} with status {:#x}",
+            count,
+            exception::address(),
+            exception::status()
+        );
     }
     load && store
 }

@@ -38,8 +38,22 @@ mod attack {
     /// Addresses where nothing is, and the edges of what is there.
     fn unmapped() -> bool {
         let places = [
-            0, 0x1000, 0x0700_0000, 0x0801_2000, 0x0802_0000, 0x0803_0000, 0x0804_0000, 0x0900_1000, 0x0902_0000, 0x1000_0000, 0x3fff_fffc,
-            0x4080_0000, 0x7fff_fffc, 0x8000_0000, 0xffff_f000, 0xffff_fffc,
+            0,
+            0x1000,
+            0x0700_0000,
+            0x0801_2000,
+            0x0802_0000,
+            0x0803_0000,
+            0x0804_0000,
+            0x0900_1000,
+            0x0902_0000,
+            0x1000_0000,
+            0x3fff_fffc,
+            0x4080_0000,
+            0x7fff_fffc,
+            0x8000_0000,
+            0xffff_f000,
+            0xffff_fffc,
         ];
         let before = aborts();
         for place in places {
@@ -94,7 +108,15 @@ mod attack {
         let (mut batch, mut count) = (Batch::new(level), 0);
         for cp in (0..10).chain([12, 13]) {
             let [cdp, ldc, stc] = others(cp);
-            for instruction in [move_one(true, cp, 0, 0, 0, 0), move_one(false, cp, 7, 15, 15, 7), move_two(true, cp, 0, 0), move_two(false, cp, 15, 15), cdp, ldc, stc] {
+            for instruction in [
+                move_one(true, cp, 0, 0, 0, 0),
+                move_one(false, cp, 7, 15, 15, 7),
+                move_two(true, cp, 0, 0),
+                move_two(false, cp, 15, 15),
+                cdp,
+                ldc,
+                stc,
+            ] {
                 batch.add(&[instruction]);
                 count += 1;
             }

@@ -111,11 +111,12 @@ extern "C" fn guest_exception(kind: u32, frame: &mut Frame, spsr: u32) -> u32 {
         }
         _ => {}
     }
-    let pc = frame.lr - match (kind, thumb) {
-        (0, true) => 2,
-        (0 | 2, _) => 4,
-        _ => 8,
-    };
+    let pc = frame.lr
+        - match (kind, thumb) {
+            (0, true) => 2,
+            (0 | 2, _) => 4,
+            _ => 8,
+        };
     PC.store(pc, Relaxed);
     match kind {
         2 => {

@@ -215,7 +215,9 @@ fn start_timer() {
     // SAFETY: interrupts are off.
     unsafe { (&raw mut LATE).write_volatile([0, 0, 1009]) };
     // SAFETY: the virtual timer is the guest's own.
-    unsafe { asm!("mcr p15, 0, {}, c14, c3, 0", "mcr p15, 0, {}, c14, c3, 1", in(reg) 1009, in(reg) 1, options(nostack)) }
+    unsafe {
+        asm!("mcr p15, 0, {}, c14, c3, 0", "mcr p15, 0, {}, c14, c3, 1", in(reg) 1009, in(reg) 1, options(nostack))
+    }
 }
 
 fn stop_timer() {

@@ -15,7 +15,10 @@ pub fn cmdline(kernel: &Kernel, console: ConsoleKind, given: Option<&str>) -> St
     };
     let line = given.unwrap_or(default);
     let is_linux = matches!(kernel, Kernel::ZImage { .. });
-    let decided = line.split_whitespace().take_while(|word| *word != "--").any(|word| word.starts_with("panic=") || word.starts_with("reboot="));
+    let decided = line
+        .split_whitespace()
+        .take_while(|word| *word != "--")
+        .any(|word| word.starts_with("panic=") || word.starts_with("reboot="));
     if !is_linux || decided {
         return line.to_owned();
     }

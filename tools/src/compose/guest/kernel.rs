@@ -56,19 +56,31 @@ impl Kernel {
         if elf::is_elf(bytes) {
             return match elf::read(bytes) {
                 Ok(program) => Ok(Self::Elf { entry: physical_entry(&program), program }),
-                Err(what) => error(&what, "a guest's kernel is a zImage, an ELF for 32-bit Arm, or raw with `load` and `entry`"),
+                Err(what) => {
+                    error(&what, "a guest's kernel is a zImage, an ELF for 32-bit Arm, or raw with `load` and `entry`")
+                }
             };
         }
-        let unpack = "unpack it first: a guest's kernel is a zImage, an ELF for 32-bit Arm, or raw with `load` and `entry`";
+        let unpack =
+            "unpack it first: a guest's kernel is a zImage, an ELF for 32-bit Arm, or raw with `load` and `entry`";
         match bytes {
-            [0x27, 0x05, 0x19, 0x56, ..] => error("it looks like a U-Boot uImage", "give the zImage that is inside: the file without its first 64 bytes"),
-            [0xd0, 0x0d, 0xfe, 0xed, ..] => error("it looks like a device tree or a FIT image", "give the kernel itself; the device tree is made for it"),
+            [0x27, 0x05, 0x19, 0x56, ..] => error(
+                "it looks like a U-Boot uImage",
+                "give the zImage that is inside: the file without its first 64 bytes",
+            ),
+            [0xd0, 0x0d, 0xfe, 0xed, ..] => error(
+                "it looks like a device tree or a FIT image",
+                "give the kernel itself; the device tree is made for it",
+            ),
             [0x1f, 0x8b, ..] => error("it looks like a gzip file", unpack),
             [0xfd, b'7', b'z', b'X', b'Z', ..] => error("it looks like an xz file", unpack),
-            [b'!', b'<', b'a', b'r', b'c', b'h', b'>', ..] => error("it looks like a Debian package or an archive", unpack),
-            _ if bytes.get(0x38..0x3c) == Some(b"ARM\x64") => {
-                error("it looks like a Linux kernel for 64-bit Arm", "give a kernel for 32-bit Arm, such as \"debian:armmp-lpae\"")
+            [b'!', b'<', b'a', b'r', b'c', b'h', b'>', ..] => {
+                error("it looks like a Debian package or an archive", unpack)
             }
+            _ if bytes.get(0x38..0x3c) == Some(b"ARM\x64") => error(
+                "it looks like a Linux kernel for 64-bit Arm",
+                "give a kernel for 32-bit Arm, such as \"debian:armmp-lpae\"",
+            ),
             [] => error("it is empty", "give a zImage or an ELF"),
             _ => error(
                 "it is neither a zImage nor an ELF",
@@ -139,7 +151,8 @@ mod tests {
     #[test]
     fn a_kernels_entry_is_physical() {
         let flags = abi::rights::MapFlags::READ | abi::rights::MapFlags::EXECUTE;
-        let piece = elf::Piece { address: 0xc000_8000, physical: 0x4000_8000, bytes: vec![0; 8], memory_bytes: 8, flags };
+        let piece =
+            elf::Piece { address: 0xc000_8000, physical: 0x4000_8000, bytes: vec![0; 8], memory_bytes: 8, flags };
         let file = elf::write(0xc000_8004, &[piece]);
         assert!(matches!(Kernel::identify(&file, None), Ok(Kernel::Elf { entry: 0x4000_8004, .. })));
     }

@@ -106,11 +106,18 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, (String, String)> {
                 let (from, to) = (u64::from(piece.physical), u64::from(piece.physical) + u64::from(piece.memory_bytes));
                 if from < GUEST_RAM_BASE || to > ram_end {
                     let message = format!("the kernel's segment {from:#x}-{to:#x} is outside its RAM");
-                    return Err((message, format!("its RAM goes from {GUEST_RAM_BASE:#x} to {ram_end:#x}: link it there")));
+                    return Err((
+                        message,
+                        format!("its RAM goes from {GUEST_RAM_BASE:#x} to {ram_end:#x}: link it there"),
+                    ));
                 }
                 end = end.max(to);
                 if !piece.bytes.is_empty() {
-                    files.push(Placed { name: "kernel", address: piece.physical, bytes: Arc::new(piece.bytes.clone()) });
+                    files.push(Placed {
+                        name: "kernel",
+                        address: piece.physical,
+                        bytes: Arc::new(piece.bytes.clone()),
+                    });
                 }
             }
             (files, *entry, end)
@@ -148,7 +155,12 @@ fn zimage(unpacked_bytes: u64, file_bytes: u64) -> (u64, u64) {
 mod tests {
     use super::*;
 
-    fn request<'a>(kernel: &'a Kernel, bytes: &'a Arc<Vec<u8>>, initrd: &'a Arc<Vec<u8>>, ram_bytes: u64) -> Request<'a> {
+    fn request<'a>(
+        kernel: &'a Kernel,
+        bytes: &'a Arc<Vec<u8>>,
+        initrd: &'a Arc<Vec<u8>>,
+        ram_bytes: u64,
+    ) -> Request<'a> {
         Request {
             kernel,
             kernel_bytes: bytes,
@@ -171,7 +183,12 @@ mod tests {
                     continue;
                 };
                 let mut ranges: Vec<(u64, u64)> = vec![(GUEST_RAM_BASE, GUEST_RAM_BASE + TEXT_OFFSET + unpacked)];
-                ranges.extend(loaded.files.iter().map(|file| (u64::from(file.address), u64::from(file.address) + file.bytes.len() as u64)));
+                ranges.extend(
+                    loaded
+                        .files
+                        .iter()
+                        .map(|file| (u64::from(file.address), u64::from(file.address) + file.bytes.len() as u64)),
+                );
                 ranges.sort();
                 assert!(ranges.is_sorted_by(|a, b| a.1 <= b.0), "{ranges:x?}");
                 assert!(ranges.last().unwrap().1 <= GUEST_RAM_BASE + ram * MIB);
@@ -204,7 +221,8 @@ mod tests {
     #[test]
     fn an_elf_outside_of_ram_is_refused() {
         let flags = abi::rights::MapFlags::READ;
-        let piece = crate::compose::elf::Piece { address: 0x8000, physical: 0x8000, bytes: vec![1], memory_bytes: 1, flags };
+        let piece =
+            crate::compose::elf::Piece { address: 0x8000, physical: 0x8000, bytes: vec![1], memory_bytes: 1, flags };
         let program = crate::compose::elf::Program { entry: 0x8000, pieces: vec![piece] };
         let (kernel, bytes) = (Kernel::Elf { program, entry: 0x8000 }, Arc::new(vec![0; 64]));
         assert!(load(&request(&kernel, &bytes, &bytes, 4 * MIB)).unwrap_err().0.contains("outside its RAM"));

@@ -42,9 +42,9 @@ fn signal(b: &mut Builder, rooms: &mut [Room], channel: &ResolvedChannel) -> Res
     for to in channel.to.iter().map(|at| at.value) {
         let receiver = &mut rooms[to];
         let (events, receiver_name) = (receiver.events, receiver.name.clone());
-        let badge = receiver
-            .signal_event(name)
-            .ok_or_else(|| format!("`{receiver_name}` has more signals and interrupts than one notification has bits"))?;
+        let badge = receiver.signal_event(name).ok_or_else(|| {
+            format!("`{receiver_name}` has more signals and interrupts than one notification has bits")
+        })?;
         let called = match channel.to.len() {
             1 => name.clone(),
             _ => format!("{name}.{receiver_name}"),

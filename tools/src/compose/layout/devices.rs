@@ -48,9 +48,9 @@ pub fn wire(b: &mut Builder, shared: GroupKey, room: &mut Room, devices: &[&boar
                 0 => format!("{}.irq", device.name),
                 n => format!("{}.irq.{n}", device.name),
             };
-            let badge = room
-                .interrupt_event(&name)
-                .ok_or_else(|| format!("`{}` has more signals and interrupts than one notification has bits", room.name))?;
+            let badge = room.interrupt_event(&name).ok_or_else(|| {
+                format!("`{}` has more signals and interrupts than one notification has bits", room.name)
+            })?;
             give_interrupt(b, room, &name, spi, badge);
         }
     }

@@ -84,7 +84,8 @@ pub fn place(plan: &Plan, pieces: &[Piece]) -> Result<Vec<Place>, (String, Strin
 fn no_room(plan: &Plan, pieces: &[Piece], bits: u32, name: &str, used: u64) -> (String, String) {
     let free: u64 = pieces.iter().map(|piece| 1 << piece.bits).sum();
     let groups = plan.ordered_groups();
-    let all: Vec<_> = groups.iter().map(|group| format!("{} {}", group.name, show_size(1 << group.untyped_bits))).collect();
+    let all: Vec<_> =
+        groups.iter().map(|group| format!("{} {}", group.name, show_size(1 << group.untyped_bits))).collect();
     let message = format!(
         "no room for `{name}`: it needs {} in one piece, and the board has {} free for: {}",
         show_size(1 << bits),

@@ -84,7 +84,8 @@ pub fn make(
             starts: false,
             passive: false,
         });
-        let named = [("reply", reply), ("vcpu", vcpu), ("guest", guest), ("exit-thread", exit_thread), ("context", context)];
+        let named =
+            [("reply", reply), ("vcpu", vcpu), ("guest", guest), ("exit-thread", exit_thread), ("context", context)];
         for (name, object) in named {
             room.capability(b, &format!("{name}.{n}"), object, ALL, Badge::None);
         }
@@ -107,7 +108,8 @@ fn files(b: &mut Builder, shared: Shared, room: &mut Room, vm: &Vm, loaded: &Loa
     let kind = ObjectKind::Payload { first: 0, count: frames as u16 };
     let object = b.object(shared.group, format!("files of {}", room.name), kind);
     b.map(&existing(object, BLOCK_BITS, frames), Space::Of(room.space), layout::PAYLOAD, READ);
-    let named = files.iter().map(|file| (file.name, layout::PAYLOAD + file.offset, file.address, file.bytes.len() as u32));
+    let named =
+        files.iter().map(|file| (file.name, layout::PAYLOAD + file.offset, file.address, file.bytes.len() as u32));
     room.vm = Some(VmConfig {
         files: named.collect(),
         vm: protocol::config::Vm {

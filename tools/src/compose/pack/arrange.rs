@@ -28,7 +28,12 @@ pub struct Arrangement {
 const LINE: u32 = 64;
 
 /// Arranges a payload whose compiled system has at most `system_bytes`. The error says what is too much.
-pub fn arrange(root: &Program, programs: &[Program], system_bytes: u32, regions: &[Region]) -> Result<Arrangement, String> {
+pub fn arrange(
+    root: &Program,
+    programs: &[Program],
+    system_bytes: u32,
+    regions: &[Region],
+) -> Result<Arrangement, String> {
     let mut next = u64::from(PAGE);
     let mut take = |bytes: usize| {
         let at = next;
@@ -49,7 +54,11 @@ pub fn arrange(root: &Program, programs: &[Program], system_bytes: u32, regions:
     }
     let most = u64::from(root_slot::PAYLOAD_FRAMES_MAX) * u64::from(PAYLOAD_ALIGN);
     if end > most {
-        return Err(format!("programs and guests' files have {} MiB, and an image holds {} MiB", end >> 20, most >> 20));
+        return Err(format!(
+            "programs and guests' files have {} MiB, and an image holds {} MiB",
+            end >> 20,
+            most >> 20
+        ));
     }
     arrangement.bytes = (end as u32).next_multiple_of(PAYLOAD_ALIGN);
     Ok(arrangement)

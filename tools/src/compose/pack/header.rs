@@ -29,7 +29,10 @@ pub fn header(
         })
         .collect();
     if devices.len() > DEVICE_RANGES_MAX {
-        return Err(format!("the system uses {} pieces of devices, and {DEVICE_RANGES_MAX} are possible", devices.len()));
+        return Err(format!(
+            "the system uses {} pieces of devices, and {DEVICE_RANGES_MAX} are possible",
+            devices.len()
+        ));
     }
     let (fault_action, fault_delay_ms) = match on_fault {
         OnFault::Halt => (0, 0),

@@ -25,7 +25,8 @@ pub struct KernelPlace {
 /// Finds the kernel's place. The error says what is wrong with its ELF.
 pub fn kernel_place(kernel: &Program, kernel_address: u64) -> Result<KernelPlace, String> {
     let base = kernel.pieces.iter().map(|piece| piece.physical).min().unwrap_or(0);
-    let end = kernel.pieces.iter().map(|piece| u64::from(piece.physical) + u64::from(piece.memory_bytes)).max().unwrap_or(0);
+    let end =
+        kernel.pieces.iter().map(|piece| u64::from(piece.physical) + u64::from(piece.memory_bytes)).max().unwrap_or(0);
     if u64::from(base) != kernel_address {
         return Err(format!("the kernel is linked to {base:#x}, and the board wants it at {kernel_address:#x}"));
     }

@@ -69,8 +69,7 @@ fn system<'a>(table: &'a DeTable<'a>, span: Span, manifest: &mut Manifest, probl
 fn on_fault(section: &mut Section<'_, '_>) -> OnFault {
     if let Some((table, span)) = section.table("on-fault") {
         let mut within = Vec::new();
-        let mut inner =
-            Section::new("`on-fault`".to_owned(), table, span, &["reset-after"], &[], &mut within);
+        let mut inner = Section::new("`on-fault`".to_owned(), table, span, &["reset-after"], &[], &mut within);
         let after = inner.duration_us("reset-after");
         if !inner.has("reset-after") {
             inner.missing("reset-after", "write on-fault = { reset-after = \"2s\" }");

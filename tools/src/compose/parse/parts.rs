@@ -6,8 +6,7 @@ use crate::compose::problem::{At, Problem, Span};
 use system::Action;
 use toml::de::DeTable;
 
-const ACTIONS: &[(&str, Action)] =
-    &[("restart", Action::Restart), ("stop", Action::Stop), ("panic", Action::Panic)];
+const ACTIONS: &[(&str, Action)] = &[("restart", Action::Restart), ("stop", Action::Stop), ("panic", Action::Panic)];
 
 /// Names that the tool itself uses.
 const RESERVED: &[&str] = &["kernel", "root", "console", "log"];
@@ -47,8 +46,21 @@ fn action(section: &mut Section<'_, '_>, key: &str, default: Action) -> Action {
 /// A `[vm.NAME]`.
 pub fn vm<'a>(name: At<String>, table: &'a DeTable<'a>, span: Span, problems: &mut Vec<Problem>) -> Option<Vm> {
     const KEYS: &[&str] = &[
-        "kernel", "ram", "vcpus", "console", "cmdline", "initrd", "load", "entry", "thumb", "priority", "budget",
-        "period", "on-crash", "on-reboot", "on-off",
+        "kernel",
+        "ram",
+        "vcpus",
+        "console",
+        "cmdline",
+        "initrd",
+        "load",
+        "entry",
+        "thumb",
+        "priority",
+        "budget",
+        "period",
+        "on-crash",
+        "on-reboot",
+        "on-off",
     ];
     const LATER: &[&str] = &["watchdog", "disk", "net", "device-tree", "devices", "channels"];
     check_name("VM", &name, problems);
@@ -92,7 +104,8 @@ pub fn component<'a>(
     span: Span,
     problems: &mut Vec<Problem>,
 ) -> Option<Component> {
-    const KEYS: &[&str] = &["crate", "elf", "priority", "budget", "period", "stack", "on-crash", "console", "passive", "devices"];
+    const KEYS: &[&str] =
+        &["crate", "elf", "priority", "budget", "period", "stack", "on-crash", "console", "passive", "devices"];
     check_name("component", &name, problems);
     let title = format!("[component.{}]", name.value);
     let mut section = Section::new(title.clone(), table, span, KEYS, &["watchdog", "threads"], problems);
@@ -150,7 +163,9 @@ pub fn channel<'a>(
     let to = section.strings("to");
     let between = section.strings("between");
     if kind != Kind::Memory {
-        for (key, span) in [("bytes", bytes.as_ref().map(|at| &at.span)), ("between", between.first().map(|at| &at.span))] {
+        for (key, span) in
+            [("bytes", bytes.as_ref().map(|at| &at.span)), ("between", between.first().map(|at| &at.span))]
+        {
             if let Some(span) = span {
                 section.problem(
                     Problem::at(span, format!("`{key}` in {title} is only for kind = \"memory\""), "out of place")

@@ -22,42 +22,96 @@ pub fn html(report: &Report) -> String {
     let _ = writeln!(page, "<h2>Who can talk to whom</h2>\n{}", graph(report));
     flows(&mut page, report);
     let rows = report.compartments.iter().map(|line| {
-        vec![line.name.clone(), line.kind.into(), show_size(line.bytes), show_size(line.used_bytes),
-             line.on_crash.into(), line.on_reboot.into(), line.on_off.into()]
+        vec![
+            line.name.clone(),
+            line.kind.into(),
+            show_size(line.bytes),
+            show_size(line.used_bytes),
+            line.on_crash.into(),
+            line.on_reboot.into(),
+            line.on_off.into(),
+        ]
     });
-    table(&mut page, "Compartments", true, &["name", "kind", "#memory", "#used", "on crash", "on reboot", "on off"], rows);
-    let rows = report.memory.iter().map(|line| {
-        vec![hex(line.base), hex(line.base + line.bytes - 1), show_size(line.bytes), line.what.clone()]
-    });
+    table(
+        &mut page,
+        "Compartments",
+        true,
+        &["name", "kind", "#memory", "#used", "on crash", "on reboot", "on off"],
+        rows,
+    );
+    let rows = report
+        .memory
+        .iter()
+        .map(|line| vec![hex(line.base), hex(line.base + line.bytes - 1), show_size(line.bytes), line.what.clone()]);
     table(&mut page, "Physical memory", true, &["#from", "#to", "#bytes", "what"], rows);
     let time = |us: Option<u32>| us.map_or("-".to_owned(), |us| format!("{us} us"));
     let rows = report.threads.iter().map(|line| {
-        vec![line.compartment.clone(), line.name.clone(), line.priority.to_string(), time(line.budget_us), time(line.period_us)]
+        vec![
+            line.compartment.clone(),
+            line.name.clone(),
+            line.priority.to_string(),
+            time(line.budget_us),
+            time(line.period_us),
+        ]
     });
     table(&mut page, "Threads", true, &["compartment", "thread", "#priority", "#budget", "#period"], rows);
-    let rows = report.interrupts.iter().map(|line| {
-        vec![line.intid.to_string(), line.name.clone(), line.compartment.clone(), hex(line.badge.into())]
-    });
+    let rows = report
+        .interrupts
+        .iter()
+        .map(|line| vec![line.intid.to_string(), line.name.clone(), line.compartment.clone(), hex(line.badge.into())]);
     table(&mut page, "Interrupts", true, &["#number", "what", "signals", "#bit"], rows);
-    let rows = report.wire.iter().map(|line| {
-        vec![line.id.to_string(), line.name.clone(), if line.console { "yes" } else { "" }.into()]
-    });
+    let rows = report
+        .wire
+        .iter()
+        .map(|line| vec![line.id.to_string(), line.name.clone(), if line.console { "yes" } else { "" }.into()]);
     table(&mut page, "Ids on the wire", false, &["#id", "name", "console"], rows);
     let rows = report.mappings.iter().map(|line| {
-        vec![line.compartment.clone(), line.space.clone(), hex(line.address.into()), show_size(line.bytes),
-             line.access.clone(), line.name.clone(), line.object.to_string()]
+        vec![
+            line.compartment.clone(),
+            line.space.clone(),
+            hex(line.address.into()),
+            show_size(line.bytes),
+            line.access.clone(),
+            line.name.clone(),
+            line.object.to_string(),
+        ]
     });
-    table(&mut page, "Mappings", false, &["compartment", "space", "#address", "#bytes", "access", "what", "#object"], rows);
+    table(
+        &mut page,
+        "Mappings",
+        false,
+        &["compartment", "space", "#address", "#bytes", "access", "what", "#object"],
+        rows,
+    );
     let rows = report.capabilities.iter().map(|line| {
-        vec![line.compartment.clone(), line.slot.to_string(), line.name.clone(), line.of.clone(), line.rights.clone(),
-             hex(line.badge.into())]
+        vec![
+            line.compartment.clone(),
+            line.slot.to_string(),
+            line.name.clone(),
+            line.of.clone(),
+            line.rights.clone(),
+            hex(line.badge.into()),
+        ]
     });
     table(&mut page, "Capabilities", false, &["holder", "#slot", "what", "of", "rights", "#badge"], rows);
     let rows = report.objects.iter().map(|line| {
-        vec![line.id.to_string(), line.compartment.clone(), line.kind.into(), line.name.clone(), line.count.to_string(),
-             line.bytes.to_string(), line.offset.map_or("-".into(), hex)]
+        vec![
+            line.id.to_string(),
+            line.compartment.clone(),
+            line.kind.into(),
+            line.name.clone(),
+            line.count.to_string(),
+            line.bytes.to_string(),
+            line.offset.map_or("-".into(), hex),
+        ]
     });
-    table(&mut page, "Objects", false, &["#number", "compartment", "type", "for", "#count", "#bytes each", "#offset"], rows);
+    table(
+        &mut page,
+        "Objects",
+        false,
+        &["#number", "compartment", "type", "for", "#count", "#bytes each", "#offset"],
+        rows,
+    );
     page
 }
 

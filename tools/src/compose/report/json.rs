@@ -243,9 +243,12 @@ fn memory(system: &Resolved, composed: &Composed) -> Vec<Range> {
     let range = |base, bytes, what: &str| Range { base, bytes, what: what.to_owned() };
     let mut memory = vec![range(kernel, kernel_bytes, "kernel"), range(payload, payload_bytes, "payload")];
     let groups = composed.plan.ordered_groups();
-    memory.extend(groups.iter().zip(&composed.places).map(|(group, place)| {
-        range(place.base, 1 << group.untyped_bits, &format!("compartment {}", group.name))
-    }));
+    memory.extend(
+        groups
+            .iter()
+            .zip(&composed.places)
+            .map(|(group, place)| range(place.base, 1 << group.untyped_bits, &format!("compartment {}", group.name))),
+    );
     for object in &composed.plan.objects {
         if let ObjectKind::Device { page, count } = object.kind {
             memory.push(range(u64::from(page) << 12, u64::from(count) << 12, &object.name));
@@ -336,7 +339,8 @@ fn mappings(plan: &Plan) -> Vec<Mapping> {
 fn access(flags: abi::rights::MapFlags) -> String {
     use abi::rights::MapFlags;
     let letters = [(MapFlags::READ, "r"), (MapFlags::WRITE, "w"), (MapFlags::EXECUTE, "x")];
-    let mut text: String = letters.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, letter)| *letter).collect();
+    let mut text: String =
+        letters.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, letter)| *letter).collect();
     for (flag, word) in [(MapFlags::DEVICE, " device"), (MapFlags::UNCACHED, " uncached")] {
         text.push_str(if flags.contains(flag) { word } else { "" });
     }
@@ -353,7 +357,11 @@ fn capabilities(plan: &Plan) -> Vec<Capability> {
             object: object.id,
             name: object.name.clone(),
             of: owner(plan, object),
-            rights: letters.iter().filter(|(bit, _)| grant.rights.bits() & bit != 0).map(|(_, letter)| *letter).collect(),
+            rights: letters
+                .iter()
+                .filter(|(bit, _)| grant.rights.bits() & bit != 0)
+                .map(|(_, letter)| *letter)
+                .collect(),
             badge: match grant.badge {
                 Badge::None => 0,
                 Badge::Bits(bits) => bits,
@@ -372,7 +380,13 @@ fn threads(plan: &Plan) -> Vec<ThreadLine> {
             _ => (None, None),
         };
         let tcb = plan.object(thread.tcb);
-        ThreadLine { compartment: owner(plan, tcb), name: tcb.name.clone(), priority: thread.priority, budget_us, period_us }
+        ThreadLine {
+            compartment: owner(plan, tcb),
+            name: tcb.name.clone(),
+            priority: thread.priority,
+            budget_us,
+            period_us,
+        }
     };
     plan.threads.iter().map(line).collect()
 }

@@ -257,7 +257,10 @@ fn capabilities_stand_in_different_slots_and_are_what_the_configuration_says() {
     assert_eq!(held("server", "service"), owned("server", ObjectKind::Endpoint, Rights::READ, 0));
     assert_eq!(held("client", "service"), owned("server", ObjectKind::Endpoint, call, 1));
     assert_eq!(held("quiet", "service"), owned("server", ObjectKind::Endpoint, call, 2));
-    assert_eq!(held("client", "bell"), owned("server", ObjectKind::Notification, signal, seen.config("server").event("bell")));
+    assert_eq!(
+        held("client", "bell"),
+        owned("server", ObjectKind::Notification, signal, seen.config("server").event("bell"))
+    );
     assert_eq!(held("linux", "console.signal"), owned("console", ObjectKind::Notification, signal, 1));
     assert_eq!(held("console", "client.0.signal"), owned("linux", ObjectKind::Notification, signal, 2));
     assert_eq!(held("linux", "exits"), owned("linux", ObjectKind::Endpoint, Rights::READ, 0));
@@ -301,7 +304,10 @@ fn threads_have_what_they_run_on() {
         .collect();
     let mut guests = 0;
     for record in &seen.records {
-        let Record::Thread { tcb, vspace, ipc_buffer, fault, stack, priority, context, vcpu, entry, .. } = record else { continue };
+        let Record::Thread { tcb, vspace, ipc_buffer, fault, stack, priority, context, vcpu, entry, .. } = record
+        else {
+            continue;
+        };
         let group = seen.objects[usize::from(*tcb)].0;
         assert!(started.contains(tcb) == context.is_some() && *priority < 200);
         assert_eq!(seen.owner(*vspace), seen.owner(*tcb));
@@ -344,9 +350,11 @@ fn the_image_holds_what_the_records_say() {
     }
     for who in ["linux", "second"] {
         let vm = seen.config(who).vm.unwrap();
-        let region = composed.plan.regions.iter().position(|region| {
-            composed.plan.object(region.object).name == format!("files of {who}")
-        });
+        let region = composed
+            .plan
+            .regions
+            .iter()
+            .position(|region| composed.plan.object(region.object).name == format!("files of {who}"));
         let base = composed.arrangement.regions[region.unwrap()] * PAYLOAD_ALIGN;
         for file in &vm.files {
             let at = (base + file.source - layout::PAYLOAD) as usize;
