@@ -30,3 +30,23 @@ fn two_linux_kernels_share_a_core() {
         ended.never_tells("Kernel panic").never_tells("Internal error");
     }
 }
+
+#[test]
+fn a_guest_that_panics_is_told_with_its_registers_and_comes_back() {
+    let typed = "echo c > /proc/sysrq-trigger\necho back $((40 + 2))\npoweroff\n";
+    let ended = Run::system("linux", 150).input(typed).go().ended_with(0);
+    ended.tells("guest crashed on vCPU 0").tells("Supervisor mode").tells("its last exits");
+    ended.tells("linux crashed: restarted, 1 times by now").tells("back 42").tells("last VM is off");
+}
+
+#[test]
+fn a_guest_that_panics_takes_the_system_down_if_its_manifest_says_so() {
+    let ended = Run::system("linux-panic", 120).input("echo c > /proc/sysrq-trigger\n").go().ended_with(1);
+    ended.tells("guest crashed on vCPU 0").tells("system crashed");
+}
+
+#[test]
+fn the_pl011_console_has_a_shell_too() {
+    let ended = Run::system("linux-pl011", 120).input("echo sum $((20 + 3))\npoweroff\n").go().ended_with(0);
+    ended.tells("sum 23").tells("last VM is off");
+}
