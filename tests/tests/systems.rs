@@ -99,3 +99,9 @@ fn a_hostile_component_gets_nowhere_and_those_beside_it_go_on() {
         golden::check("hostile-components", &ended, &["calls", "friend"]);
     }
 }
+
+#[test]
+fn guests_that_storm_with_interrupts_do_not_stop_the_one_beside_them() {
+    let ended = Run::system("storms", 60).until(r"^\[victim\] alive 39").go().ended_with(0);
+    ended.tells("attack 1").tells("attack 2");
+}

@@ -163,7 +163,7 @@ impl Root {
             ObjectKind::Reply => make(ObjectType::Reply, 0, 1),
             ObjectKind::SchedContext { core, budget_us, period_us } => {
                 make(ObjectType::SchedContext, 0, 1)?;
-                Ok(SchedContext(slot).configure(core.into(), budget_us, period_us)?)
+                Ok(SchedContext(slot).configure(root_slot::SCHED_CONTROL, core.into(), budget_us, period_us)?)
             }
             // These are not made of the group's memory: they are still there when it is built again.
             ObjectKind::Device { page, count } if scope == Scope::System => {

@@ -111,7 +111,7 @@ pub fn go_down(outcome: Outcome) -> ! {
 /// Lets everyone else run, whatever their priority: with a small budget in each period, root is out of the way.
 fn drain() {
     // If the kernel refuses, yielding still helps those of root's priority.
-    let _ = SchedContext(root_slot::SCHED_CONTEXT).configure(0, 1_000, 20_000);
+    let _ = SchedContext(root_slot::SCHED_CONTEXT).configure(root_slot::SCHED_CONTROL, 0, 1_000, 20_000);
     let start = clock::now_us();
     while clock::now_us().saturating_sub(start) < DRAIN_US {
         svc::yield_now();

@@ -192,9 +192,9 @@ impl Reply {
 }
 
 impl SchedContext {
-    /// Its core, and its budget in each period.
-    pub fn configure(self, core: u32, budget_us: u32, period_us: u32) -> Result<(), Error> {
-        invoke(self.0, SchedContextMethod::Configure as u16, [core, budget_us, period_us, 0], 3).map(drop)
+    /// Its core, and its budget in each period, by the authority over time at `control`.
+    pub fn configure(self, control: CPtr, core: u32, budget_us: u32, period_us: u32) -> Result<(), Error> {
+        invoke(self.0, SchedContextMethod::Configure as u16, [core, budget_us, period_us, control], 4).map(drop)
     }
     /// The thread runs on it.
     pub fn bind(self, tcb: Tcb) -> Result<(), Error> {

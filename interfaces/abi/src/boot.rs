@@ -96,6 +96,8 @@ pub mod root_slot {
     pub const IPC_BUFFER: u32 = 7;
     /// The kernel's log ring of core 0: a 4 KiB frame, readable.
     pub const KERNEL_LOG: u32 = 8;
+    /// The authority over processor time: what `SchedContext::Configure` asks for.
+    pub const SCHED_CONTROL: u32 = 10;
     /// A level-3 table, mapped where [`ROOT_SCRATCH_ADDRESS`](super::ROOT_SCRATCH_ADDRESS) is translated.
     pub const SCRATCH_TABLE: u32 = 9;
     /// 2 MiB frames of the payload, in order (read-only, cached): the first of `BootInfo::payload_frames`.

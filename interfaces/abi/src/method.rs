@@ -174,7 +174,8 @@ methods! {
 methods! {
     /// Methods of a scheduling context.
     SchedContextMethod {
-        /// `core, budget_us, period_us`: budget <= period. Equal: round robin with that slice.
+        /// `core, budget_us, period_us, control`: budget <= period. Equal: round robin with that slice. `control` is the
+        /// capability to the authority over time, which root alone has: nobody can give itself more.
         Configure = 0xb01,
         /// `tcb`: the thread runs on this context.
         Bind = 0xb02,

@@ -102,8 +102,8 @@ pub const SCHED_CONTEXT_BYTES: u32 = 256;
 
 /// log2 of the smallest untyped: one page.
 pub const UNTYPED_BITS_MIN: u32 = 12;
-/// log2 of the largest untyped: the 40-bit physical address space (and what a retype can name).
-pub const UNTYPED_BITS_MAX: u32 = 38;
+/// log2 of the largest untyped: its granules can be counted in 32 bits.
+pub const UNTYPED_BITS_MAX: u32 = 37;
 /// log2 of the slots of the smallest CNode.
 pub const CNODE_BITS_MIN: u32 = 1;
 /// log2 of the slots of the largest CNode.

@@ -38,6 +38,8 @@ pub const MAINTENANCE: u32 = 25;
 const SPURIOUS: u32 = 1020;
 /// Every physical interrupt has the same priority: who matters more is for the scheduler to say.
 const PRIORITY: u32 = 0xa0a0_a0a0;
+/// But the kernel's own timer (26, in the word of 24-27) is more urgent: whatever storms, the scheduler gets its turn.
+const PRIORITY_TIMER: (u32, u32) = (24, 0xa080_a0a0);
 
 /// Sets up the distributor and this core's interface; the kernel's own interrupts come through. Returns the number of
 /// interrupts that there are.
@@ -52,6 +54,7 @@ pub fn start(own: &[u32]) -> u32 {
     for word in 0..lines / 4 {
         GICD.write(gicd::IPRIORITYR + word * 4, PRIORITY);
     }
+    GICD.write(gicd::IPRIORITYR + PRIORITY_TIMER.0, PRIORITY_TIMER.1);
     // Words 0-7 are this core's own and read-only: they tell by which bit the distributor knows it.
     let here = GICD.read(gicd::ITARGETSR) & 0xff;
     let here = if here == 0 { 1 } else { here };
@@ -116,6 +119,12 @@ pub fn enable(intid: u32) {
 /// Keeps it from coming.
 pub fn disable(intid: u32) {
     let (register, bit) = bit(gicd::ICENABLER, intid);
+    GICD.write(register, bit);
+}
+
+/// Ends it if it is active, without having acknowledged it (4.3.8).
+pub fn quiet(intid: u32) {
+    let (register, bit) = bit(gicd::ICACTIVER, intid);
     GICD.write(register, bit);
 }
 

@@ -139,6 +139,9 @@ impl Platform for Armv7 {
     fn irq_disable(&mut self, intid: u32) {
         gic::disable(intid);
     }
+    fn irq_quiet(&mut self, intid: u32) {
+        gic::quiet(intid);
+    }
     fn irq_deactivate(&mut self, intid: u32) {
         gic::deactivate_intid(intid);
     }

@@ -10,6 +10,8 @@ const GICH: Registers = Registers::at(board::GICH);
 const HCR: u32 = 0x00;
 const VTR: u32 = 0x04;
 const VMCR: u32 = 0x08;
+const EISR0: u32 = 0x20;
+const EISR1: u32 = 0x24;
 const ELRSR0: u32 = 0x30;
 const ELRSR1: u32 = 0x34;
 const APR: u32 = 0xf0;
@@ -42,10 +44,11 @@ pub fn load(vmcr: u32, apr: u32) {
     GICH.write(APR, apr);
 }
 
-/// List registers that hold nothing, of `count`.
+/// List registers that hold nothing, of `count`. One that has ended and asked to tell so is not free by ELRSR: EISR has it
+/// (ARM IHI 0048B 5.3.7, 5.3.8).
 pub fn empty(count: usize) -> u64 {
-    let low = u64::from(GICH.read(ELRSR0));
-    if count > 32 { low | u64::from(GICH.read(ELRSR1)) << 32 } else { low }
+    let low = u64::from(GICH.read(ELRSR0) | GICH.read(EISR0));
+    if count > 32 { low | u64::from(GICH.read(ELRSR1) | GICH.read(EISR1)) << 32 } else { low }
 }
 
 /// A list register.

@@ -139,6 +139,7 @@ impl<P: Platform> Kernel<P> {
         root.thread(vspace, header.root_entry)?;
         root.put(root_slot::IRQ_CONTROL, Cap::IrqControl);
         root.put(root_slot::POWER, Cap::Power);
+        root.put(root_slot::SCHED_CONTROL, Cap::SchedControl);
         let log = plan.kernel_log >> PAGE_BITS;
         root.put(root_slot::KERNEL_LOG, frame(FrameFlags::READ, log));
         for n in 0..payload_frames {

@@ -16,6 +16,9 @@ bitflags! {
         const DEVICE = 1;
         /// Its free memory is not known to be zero: only smaller untypeds can be made of it until it is reset.
         const DIRTY = 2;
+        /// It is being deleted: its children may stand elsewhere in the tree already, though they still lie in its
+        /// memory. Nothing can be made of it any more, and it cannot be reset.
+        const CONDEMNED = 4;
     }
 }
 
@@ -82,6 +85,8 @@ pub enum Cap {
     IrqHandler { intid: u16 },
     /// The machine's power.
     Power,
+    /// The authority over processor time.
+    SchedControl,
 }
 
 /// A slot: a capability and its place in the derivation tree.
@@ -123,7 +128,9 @@ impl Cap {
         Ok(match self {
             Self::Null => return Err(Error::EmptySlot),
             Self::Untyped { .. } | Self::Table { .. } | Self::Reply { .. } => return Err(Error::NotCopyable),
-            Self::IrqControl | Self::IrqHandler { .. } | Self::Power => return Err(Error::NotCopyable),
+            Self::IrqControl | Self::IrqHandler { .. } | Self::Power | Self::SchedControl => {
+                return Err(Error::NotCopyable);
+            }
             Self::Frame { flags, page, .. } => {
                 let kept = FrameFlags::from_bits_truncate(rights.bits()) | FrameFlags::BLOCK | FrameFlags::DEVICE;
                 Self::Frame { flags: flags & kept, index: 0, page, table: None, vspace: None }

@@ -9,7 +9,7 @@
 //! ends, so that its memory can't be used again before.
 
 use crate::arena::Handle;
-use crate::cap::{Cap, Slot};
+use crate::cap::{Cap, Slot, UntypedFlags};
 use crate::kernel::Preempted;
 use crate::tcb::{TCB_SLOTS, Tcb};
 use crate::{Kernel, Platform, lookup, tree};
@@ -22,6 +22,7 @@ impl<P: Platform> Kernel<P> {
     /// # Errors
     /// [`Preempted`].
     pub(crate) fn delete(&mut self, slot: Handle<Slot>) -> Result<(), Preempted> {
+        self.condemn(slot);
         while tree::hoist_child(&mut self.arena, slot) {
             self.preemption_point()?;
         }
@@ -37,12 +38,20 @@ impl<P: Platform> Kernel<P> {
     /// [`Preempted`].
     pub(crate) fn revoke(&mut self, slot: Handle<Slot>) -> Result<(), Preempted> {
         while let Some(child) = self.arena.get(slot).child {
+            self.condemn(child);
             if !tree::hoist_child(&mut self.arena, child) {
                 self.clear_step(child);
             }
             self.preemption_point()?;
         }
         self.drain_condemned()
+    }
+
+    /// An untyped that begins to lose its children must not seem to have none: they still lie in its memory.
+    fn condemn(&mut self, slot: Handle<Slot>) {
+        if let Cap::Untyped { flags, .. } = &mut self.arena.get_mut(slot).cap {
+            flags.insert(UntypedFlags::CONDEMNED);
+        }
     }
 
     /// Does one step towards an empty slot. The capability has no children. `true`: it is empty now.
@@ -123,6 +132,7 @@ impl<P: Platform> Kernel<P> {
             let (cursor, bits) = (node.cursor, node.bits as u8);
             match lookup::slot_of(&self.arena, cnode, bits, cursor) {
                 Ok(slot) => {
+                    self.condemn(slot);
                     if !tree::hoist_child(&mut self.arena, slot) && self.clear_step(slot) {
                         self.arena.get_mut(cnode).cursor += 1;
                     }

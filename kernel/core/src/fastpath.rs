@@ -122,7 +122,7 @@ impl<P: Platform> Kernel<P> {
             && object.receiver.is_none()
             && client.sched.is_none()
             && matches!(sent, Sent::Call | Sent::Exit)
-            && self.arena.get(tcb).sched == Some(context)
+            && self.is_lent(context, tcb)
             && self.arena.get(endpoint).waiters == Waiters::None;
         if !simple || !self.most_urgent(priority) {
             return false;

@@ -180,20 +180,18 @@ impl<P: Platform> Kernel<P> {
                 self.arena.get_mut(vcpu).interrupts.listed[index] = SavedListRegister::from(value);
                 if !value.pending && !value.active {
                     // Ended between the look and now.
+                    self.arena.get_mut(vcpu).interrupts.listed[index] = SavedListRegister::default();
                     let saved = SavedListRegister { intid: value.intid, ..SavedListRegister::default() };
                     self.ended(vcpu, saved);
                 }
                 self.platform.list_write(index, ListRegister::default());
             }
         }
-        let interrupts = &self.arena.get(vcpu).interrupts;
-        if interrupts.refill != 0 {
-            // What it asked for concerns nobody else. Ends that were not told yet are its own.
-            self.arena.get_mut(vcpu).interrupts.refill = 0;
-            let ends = self.platform.list_control(false, false);
-            for _ in 0..ends {
-                self.end_spilled(vcpu);
-            }
+        // What it asked for concerns nobody else, and ends that were not told yet are its own.
+        self.arena.get_mut(vcpu).interrupts.refill = 0;
+        let ends = self.platform.list_control(false, false);
+        for _ in 0..ends {
+            self.end_spilled(vcpu);
         }
         self.platform.vcpu_save(self.arena.get_mut(vcpu));
         self.arena.get_mut(vcpu).loaded_on = 0;
@@ -287,6 +285,7 @@ impl<P: Platform> Kernel<P> {
     /// Puts a new or stopped vCPU into its reset state.
     pub(crate) fn reset_vcpu(&mut self, vcpu: Handle<Vcpu>) {
         self.forget_vcpu(vcpu);
+        self.release_hardware(vcpu);
         let data = self.arena.get_mut(vcpu);
         for &(register, reset, _) in TABLE {
             let number = register as u32;
@@ -330,6 +329,7 @@ impl<P: Platform> Kernel<P> {
             self.suspend(tcb);
         }
         self.forget_vcpu(vcpu);
+        self.release_hardware(vcpu);
         if let Some(tcb) = self.arena.get_mut(vcpu).tcb.take() {
             // What is left is a component, in user mode.
             let thread = self.arena.get_mut(tcb);

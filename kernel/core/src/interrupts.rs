@@ -2,7 +2,7 @@
 
 use crate::arena::Handle;
 use crate::platform::ListRegister;
-use crate::vcpu::Vcpu;
+use crate::vcpu::{Interrupt, Vcpu};
 use crate::vgic::{ACTIVE, HARDWARE, LEVEL, LINE, LISTED, PENDING, SGIS};
 use crate::{Kernel, Platform};
 use abi::Error;
@@ -22,6 +22,10 @@ impl<P: Platform> Kernel<P> {
         self.sync(vcpu);
         let state = self.interrupt(vcpu, intid);
         state.priority = priority as u8;
+        if state.flags & (LISTED | ACTIVE) == 0 {
+            // What a VMM injects is linked to no physical interrupt, whatever that number was used for before.
+            state.flags &= !HARDWARE;
+        }
         state.flags |= PENDING;
         if intid < SGIS {
             state.sources |= 1 << source;
@@ -86,6 +90,9 @@ impl<P: Platform> Kernel<P> {
         let state = self.interrupt(vcpu, intid);
         let was = state.flags & LEVEL != 0;
         state.priority = priority as u8;
+        if state.flags & (LISTED | ACTIVE) == 0 {
+            state.flags &= !HARDWARE;
+        }
         state.flags |= LINE;
         if level {
             state.flags |= LEVEL;
@@ -183,6 +190,37 @@ impl<P: Platform> Kernel<P> {
         state.flags |= PENDING | HARDWARE;
         self.arena.get_mut(vcpu).interrupts.hardware[usize::from(intid) % VIRTUAL_INTERRUPTS] = physical;
         self.offer(vcpu, intid);
+    }
+
+    /// Ends the link of a number to a physical interrupt: it is pending and active no more.
+    pub(crate) fn unlink_hardware(&mut self, vcpu: Handle<Vcpu>, intid: u16) {
+        self.sync(vcpu);
+        self.set_waiting(vcpu, intid, false);
+        let state = self.interrupt(vcpu, intid);
+        if state.flags & HARDWARE == 0 {
+            return;
+        }
+        let listed = state.list_register.checked_sub(1);
+        let spilled = state.flags & (ACTIVE | LISTED) == ACTIVE;
+        *state = Interrupt { priority: state.priority, ..Interrupt::default() };
+        if spilled {
+            self.arena.get_mut(vcpu).interrupts.spilled -= 1;
+        }
+        if let Some(index) = listed {
+            self.write_list(vcpu, usize::from(index), ListRegister::default());
+            self.fill(vcpu);
+        }
+    }
+
+    /// Deactivates all physical interrupts that a vCPU which goes away was given and has not ended.
+    pub(crate) fn release_hardware(&mut self, vcpu: Handle<Vcpu>) {
+        for intid in 32..VIRTUAL_INTERRUPTS as u16 {
+            if self.interrupt(vcpu, intid).flags & HARDWARE != 0 {
+                let physical = self.arena.get(vcpu).interrupts.hardware[usize::from(intid)];
+                self.unlink_hardware(vcpu, intid);
+                self.platform.irq_quiet(u32::from(physical));
+            }
+        }
     }
 
     /// Whether a guest that waits has something to wake up for, masked or not.

@@ -1,7 +1,7 @@
 //! Endpoints and replies: send, call, receive, answer.
 
 use crate::arena::Handle;
-use crate::objects::{Endpoint, Reply, Waiters};
+use crate::objects::{Endpoint, Reply, SchedContext, Waiters};
 use crate::tcb::{Sent, State, Tcb};
 use crate::transfer::{R_INFO, R_WORDS};
 use crate::{Kernel, Platform};
@@ -26,6 +26,12 @@ impl<P: Platform> Kernel<P> {
                 self.enqueue(endpoint, from, Waiters::Senders);
             }
         }
+    }
+
+    /// Whether who would receive next is a passive server.
+    pub(crate) fn waits_without_time(&self, endpoint: Handle<Endpoint>) -> bool {
+        let point = self.arena.get(endpoint);
+        point.waiters == Waiters::Receivers && point.queue.head.is_some_and(|to| self.arena.get(to).sched.is_none())
     }
 
     /// Adds a thread that is in no queue to an endpoint's.
@@ -96,6 +102,9 @@ impl<P: Platform> Kernel<P> {
         reply: Option<Handle<Reply>>,
         wait: bool,
     ) -> Result<(), Error> {
+        if !wait && self.arena.get(endpoint).waiters != Waiters::Senders {
+            return Err(Error::WouldBlock);
+        }
         if let Some(reply) = reply {
             let object = self.arena.get(reply);
             if object.receiver.is_some() {
@@ -105,6 +114,9 @@ impl<P: Platform> Kernel<P> {
                 // It is given up: its caller will never be answered.
                 self.cancel_ipc(caller, Some(Error::PeerGone));
             }
+        }
+        if self.arena.get(to).sched.is_none() {
+            self.refuse_senders(endpoint);
         }
         let point = self.arena.get(endpoint);
         match (point.waiters, point.queue.head) {
@@ -125,7 +137,6 @@ impl<P: Platform> Kernel<P> {
                     self.hand_over(from, to);
                 }
             }
-            _ if !wait => return Err(Error::WouldBlock),
             _ => {
                 if let Some(reply) = reply {
                     self.arena.get_mut(reply).receiver = Some(to);
@@ -150,7 +161,7 @@ impl<P: Platform> Kernel<P> {
         let Some(caller) = object.caller.take() else { return Err(Error::NoCaller) };
         let donated = object.donated.take();
         let returned =
-            donated.is_some() && self.arena.get(from).sched == donated && self.arena.get(caller).sched.is_none();
+            donated.is_some_and(|context| self.is_lent(context, from)) && self.arena.get(caller).sched.is_none();
         if returned {
             self.donate(from, caller);
         } else if donated.is_some() {
@@ -185,6 +196,24 @@ impl<P: Platform> Kernel<P> {
             self.make_ready(caller);
         }
         Ok(())
+    }
+
+    /// A passive server that has just given its time back can take no message whose sender does not wait for an answer: those
+    /// before the next call fail.
+    fn refuse_senders(&mut self, endpoint: Handle<Endpoint>) {
+        while let point = self.arena.get(endpoint)
+            && point.waiters == Waiters::Senders
+            && let Some(from) = point.queue.head
+            && self.arena.get(from).sent == Sent::Send
+        {
+            self.cancel_ipc(from, Some(Error::WrongState));
+        }
+    }
+
+    /// Whether a thread runs on that context, and it is not the thread's own.
+    #[inline(always)]
+    pub(crate) fn is_lent(&self, context: Handle<SchedContext>, to: Handle<Tcb>) -> bool {
+        self.arena.get(to).sched == Some(context) && self.arena.get(to).home != Some(context)
     }
 
     /// Ends a thread's waiting, wherever it waits. With an error, its call fails with that and it goes on; without, it

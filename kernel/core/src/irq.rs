@@ -119,6 +119,12 @@ impl<P: Platform> Kernel<P> {
         self.platform.irq_disable(u32::from(intid));
         self.irq_ack(intid);
         match self.irq_slot(intid) {
+            Some(slot) if let Cap::Vcpu { vcpu } = self.arena.get(slot).cap => {
+                let number = self.irqs.irqs[usize::from(intid)].virtual_intid;
+                self.unlink_hardware(vcpu, number);
+                self.platform.irq_quiet(u32::from(intid));
+                !tree::hoist_child(&mut self.arena, slot) && self.clear_step(slot)
+            }
             Some(slot) => !tree::hoist_child(&mut self.arena, slot) && self.clear_step(slot),
             None => true,
         }

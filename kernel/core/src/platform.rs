@@ -90,6 +90,8 @@ pub trait Platform {
     fn irq_enable(&mut self, intid: u32, edge: bool);
     /// Keeps the interrupt from coming.
     fn irq_disable(&mut self, intid: u32);
+    /// Ends an interrupt if it is active, whoever it was given to.
+    fn irq_quiet(&mut self, intid: u32);
     /// Ends a handled interrupt, so that it can come again.
     fn irq_deactivate(&mut self, intid: u32);
 
@@ -113,7 +115,8 @@ pub trait Platform {
     fn fpu_open(&mut self, open: bool);
     /// How many list registers there are.
     fn list_registers(&self) -> usize;
-    /// Bitmap of list registers that hold nothing.
+    /// Bitmap of list registers that hold nothing, those that have ended and ask to tell so included: one of these
+    /// goes on asking until it is written.
     fn list_empty(&mut self) -> u64;
     /// Reads a list register.
     fn list_read(&mut self, index: usize) -> ListRegister;

@@ -185,6 +185,10 @@ impl<P: Platform> Kernel<P> {
                 thread.badge = badge;
                 thread.grants = rights.contains(Rights::GRANT);
                 thread.context.r[0] = 0;
+                if self.waits_without_time(endpoint) {
+                    // It runs on its callers' time, and this sender will not wait for it.
+                    return Err(Error::WrongState.into());
+                }
                 if wait || self.arena.get(endpoint).waiters == crate::objects::Waiters::Receivers {
                     self.send(tcb, endpoint);
                 }

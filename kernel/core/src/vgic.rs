@@ -68,6 +68,10 @@ impl<P: Platform> Kernel<P> {
             let saved = self.arena.get(vcpu).interrupts.listed[index];
             if saved.state != 0 && empty >> index & 1 != 0 {
                 self.arena.get_mut(vcpu).interrupts.listed[index] = SavedListRegister::default();
+                if saved.value().notify_end {
+                    // It goes on telling until it is written.
+                    self.platform.list_write(index, ListRegister::default());
+                }
                 self.ended(vcpu, saved);
             }
         }

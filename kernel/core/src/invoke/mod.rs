@@ -81,7 +81,7 @@ impl<P: Platform> Kernel<P> {
             Cap::IrqControl => self.invoke_irq_control(tcb, slot, label, words),
             Cap::IrqHandler { intid } => self.invoke_irq_handler(tcb, intid, label, words),
             Cap::Power => self.invoke_power(label),
-            Cap::VSpace { .. } => Err(Error::NoSuchMethod.into()),
+            Cap::VSpace { .. } | Cap::SchedControl => Err(Error::NoSuchMethod.into()),
             Cap::Null | Cap::Endpoint { .. } | Cap::Notification { .. } | Cap::Reply { .. } => {
                 Err(Error::WrongType.into())
             }
@@ -135,6 +135,9 @@ impl<P: Platform> Kernel<P> {
         match SchedContextMethod::from_label(label).ok_or(Error::NoSuchMethod)? {
             SchedContextMethod::Configure => {
                 let (core, budget_us, period_us) = (words.get(0)?, words.get(1)?, words.get(2)?);
+                if self.argument(tcb, words.get(3)?)?.1 != Cap::SchedControl {
+                    return Err(Error::WrongType.into());
+                }
                 if core != 0 {
                     return Err(Error::NoSuchCore.into());
                 }

@@ -15,7 +15,11 @@ impl<P: Platform> Kernel<P> {
         let Cap::Untyped { bits, flags, page, used } = self.arena.get(slot).cap else {
             return Err(Error::WrongType.into());
         };
-        match UntypedMethod::from_label(label).ok_or(Error::NoSuchMethod)? {
+        let method = UntypedMethod::from_label(label).ok_or(Error::NoSuchMethod)?;
+        if flags.contains(UntypedFlags::CONDEMNED) && method != UntypedMethod::Describe {
+            return Err(Error::WrongState.into());
+        }
+        match method {
             UntypedMethod::Retype => {
                 let (what, cnode, index) = (words.get(0)?, words.get(1)?, words.get(2)?);
                 let object = ObjectType::from_number(what & 0xff).ok_or(Error::OutOfRange)?;

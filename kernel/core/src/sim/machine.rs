@@ -130,6 +130,9 @@ impl Platform for Machine {
     fn irq_disable(&mut self, intid: u32) {
         self.enabled.remove(&intid);
     }
+    fn irq_quiet(&mut self, intid: u32) {
+        self.active.remove(&intid);
+    }
     fn irq_deactivate(&mut self, intid: u32) {
         self.active.remove(&intid);
     }
@@ -144,6 +147,7 @@ impl Platform for Machine {
         self.lists.len()
     }
     fn list_empty(&mut self) -> u64 {
+        // Neither pending nor active: free by ELRSR, or ended and told by EISR.
         let empty = |list: &ListRegister| !list.pending && !list.active;
         self.lists.iter().enumerate().filter(|(_, list)| empty(list)).fold(0, |map, (n, _)| map | 1 << n)
     }

@@ -88,7 +88,9 @@ pub fn populate(world: &mut World) {
     }
     for (n, tcb) in [(0, threads), (1, threads + 1), (2, threads + 3)] {
         let (budget, period) = if n == 1 { (1000, 5000) } else { (2000, 2000) };
-        world.invoke(contexts + n, SchedContextMethod::Configure as u16, &[0, budget, period]).expect("a budget");
+        world
+            .invoke(contexts + n, SchedContextMethod::Configure as u16, &[0, budget, period, root_slot::SCHED_CONTROL])
+            .expect("a budget");
         // Binding may switch to the thread, which then is the one that goes on: all share one capability space.
         let _ = world.invoke(contexts + n, SchedContextMethod::Bind as u16, &[tcb]);
     }
@@ -243,6 +245,9 @@ fn sensible(world: &World, random: &mut Random, method: u16, words: &mut [u32; 4
         _ if method == TcbMethod::SetSpaces as u16 => *words = [root_slot::CNODE, typed(5), 0, 0],
         _ if method == TcbMethod::SetFaultHandler as u16 => words[0] = typed(8),
         _ if method == TcbMethod::BindVcpu as u16 => words[0] = typed(7),
+        _ if method == SchedContextMethod::Configure as u16 => {
+            *words = [0, 100 + random.below(2000), 2100 + random.below(3000), root_slot::SCHED_CONTROL];
+        }
         _ if method == SchedContextMethod::Bind as u16 => words[0] = typed(6),
         _ if method == IrqHandlerMethod::SetNotification as u16 => words[0] = typed(9),
         _ if method == IrqHandlerMethod::BindVcpu as u16 => *words = [typed(7), 32 + random.below(8), 0x80, 0],

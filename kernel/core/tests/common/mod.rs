@@ -60,7 +60,7 @@ impl Desk {
     /// A context of that budget and period.
     pub fn context(&mut self, budget_us: u32, period_us: u32) -> u32 {
         let context = self.make(ObjectType::SchedContext, 0, 1);
-        self.ok(context, SchedContextMethod::Configure as u16, &[0, budget_us, period_us]);
+        self.ok(context, SchedContextMethod::Configure as u16, &[0, budget_us, period_us, root_slot::SCHED_CONTROL]);
         context
     }
 

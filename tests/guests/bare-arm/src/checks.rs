@@ -308,6 +308,9 @@ fn serial() -> bool {
 pub fn main(tree: u32) {
     let reset = tree::number(tree, b"reset=");
     println!("bare guest in {}", if cfg!(thumb_guest) { "Thumb" } else { "ARM" });
+    if let Some(mode) = tree::number(tree, b"storm=") {
+        crate::storm::storm(mode);
+    }
     if reset.is_some() {
         psci::reset();
     }

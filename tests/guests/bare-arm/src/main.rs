@@ -5,5 +5,7 @@
 mod checks;
 #[cfg(target_os = "none")]
 mod forms;
+#[cfg(target_os = "none")]
+mod storm;
 
 guest_kit::start!(arm, checks::main, "forms.s");

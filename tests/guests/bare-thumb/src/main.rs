@@ -7,5 +7,8 @@ mod checks;
 #[cfg(target_os = "none")]
 #[path = "../../bare-arm/src/forms.rs"]
 mod forms;
+#[cfg(target_os = "none")]
+#[path = "../../bare-arm/src/storm.rs"]
+mod storm;
 
 guest_kit::start!(thumb, checks::main, "../../bare-arm/src/forms.s");
