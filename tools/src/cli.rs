@@ -89,14 +89,23 @@ fn image(manifest: Option<&Path>, board: Option<&str>) -> Result<Image> {
     let Some(manifest) = manifest else {
         return composer::build(&workspace::root().join("tests/systems/linux.toml"), board, None);
     };
-    if !manifest.is_file() {
-        return Err(Failure::new(format!("{}: there is no such manifest", manifest.display()))
-            .mend("name a file, or no manifest at all for an unmodified Linux"));
-    }
     if manifest.extension().is_some_and(|extension| extension == "json") {
-        return Image::read(manifest);
+        let image = Image::read(manifest)?;
+        return match board {
+            Some(board) if board != image.board => Err(other_board(manifest, &image.board, board)),
+            _ => Ok(image),
+        };
     }
     composer::build(manifest, board, None)
+}
+
+fn other_board(image: &Path, built_for: &str, wanted: &str) -> Failure {
+    let mend = match boards::all().iter().any(|board| board == wanted) {
+        true => format!("build it for that one: cargo bulkhead build MANIFEST --board {wanted}"),
+        false => format!("there is no board `{wanted}`: leave --board out"),
+    };
+    let what = format!("{}: this image is for the board `{built_for}`, not for `{wanted}`", image.display());
+    Failure::new(what).mend(mend)
 }
 
 impl RunArguments {

@@ -27,13 +27,12 @@ pub fn build(manifest: &Path, board: Option<&str>, output: Option<&Path>) -> Res
     let own = workspace::own().join("systems").join(name).join(checked.board());
     let folder = std::path::absolute(output.unwrap_or(&own)).map_err(|error| Failure::path(&own, error))?;
     let _lock = workspace::lock(&folder)?;
-    let said = |failure: Failure| failure.to_string();
     // What a compiler says is not for the frame that a fault of the manifest gets.
     let mut compiler = None;
     let mut inputs = Inputs {
         programs: &mut |board, names| programs(board, names).map_err(|failure| compiler.insert(failure).what.clone()),
-        fetch: &mut |name| guest_kernel(checked.board(), name).map_err(said),
-        shell: &mut |kernel| initramfs::build(kernel).map_err(said),
+        fetch: &mut |name| guest_kernel(checked.board(), name),
+        shell: &mut |kernel| initramfs::build(kernel),
     };
     let built = compose::build(manifest, board, &folder, &mut inputs);
     let built = built.map_err(|reports| compiler.unwrap_or_else(|| failure(&reports)))?;

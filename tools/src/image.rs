@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, Result};
 use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A bootable system, and who speaks under which id on the one wire.
@@ -50,7 +51,13 @@ pub const KERNEL_NAME: &str = "kernel";
 impl Image {
     /// Reads what [`Image::write`] wrote. Paths in it are relative to the file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::path(path, error))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let failure = match error.kind() {
+                ErrorKind::NotFound => Failure::path(path, "there is no such file"),
+                _ => Failure::path(path, error),
+            };
+            failure.mend("name the image.json in the folder that `build` has written")
+        })?;
         let mut image: Self = serde_json::from_str(&text).map_err(|error| Failure::path(path, error))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         image.elf = folder.join(&image.elf);

@@ -3,7 +3,9 @@
 use crate::failure::{EXIT_TIMEOUT, Failure, Result};
 use crate::interrupt::Group;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -114,6 +116,14 @@ pub fn output(command: &mut Command, limit: Duration) -> Result<String> {
 pub fn on_path(program: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// Whether that can be started: a path with a `/`, or a name on the PATH.
+pub fn is_program(program: &Path) -> bool {
+    if program.components().count() == 1 && !program.has_root() {
+        return on_path(&program.to_string_lossy());
+    }
+    program.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]

@@ -81,12 +81,25 @@ pub struct Qemu {
 
 fn program() -> Result<PathBuf> {
     if let Some(chosen) = std::env::var_os(PROGRAM_VARIABLE) {
-        return Ok(chosen.into());
+        let chosen = PathBuf::from(chosen);
+        if !process::is_program(&chosen) {
+            return Err(Failure::new(format!("{PROGRAM_VARIABLE} names no program: {}", chosen.display()))
+                .mend(format!("set it to the path of a {PROGRAM}, or unset it")));
+        }
+        return Ok(chosen);
     }
     if !process::on_path(PROGRAM) {
         packages::install(Need::Qemu)?;
     }
     Ok(PROGRAM.into())
+}
+
+/// What mends an end that came before the first word.
+pub fn mend_silence() -> String {
+    match std::env::var_os(PROGRAM_VARIABLE) {
+        Some(chosen) => format!("see whether {} is a {PROGRAM}: {PROGRAM_VARIABLE} names it", chosen.to_string_lossy()),
+        None => "if the machine has reset itself, its kernel gave up before its console was there".to_owned(),
+    }
 }
 
 fn keep_complaints(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {

@@ -1,6 +1,7 @@
 //! Where things are: the workspace that this tool was built from, and its target folder.
 
 use crate::failure::{Failure, Result};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// The workspace's folder.
@@ -20,6 +21,35 @@ pub fn target() -> PathBuf {
 /// The tool's own part of it.
 pub fn own() -> PathBuf {
     target().join("bulkhead")
+}
+
+/// The names of the workspace's packages, sorted.
+pub fn packages() -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        workspace: Option<Workspace>,
+        package: Option<Package>,
+    }
+    #[derive(Deserialize)]
+    struct Workspace {
+        members: Vec<String>,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+    }
+    let read = |folder: &Path| -> Result<Manifest> {
+        let path = folder.join("Cargo.toml");
+        let text = std::fs::read_to_string(&path).map_err(|error| Failure::path(&path, error))?;
+        toml::from_str(&text).map_err(|error| Failure::path(&path, error))
+    };
+    let members = read(&root())?.workspace.map(|workspace| workspace.members).unwrap_or_default();
+    let mut names = Vec::new();
+    for member in members {
+        names.extend(read(&root().join(member))?.package.map(|package| package.name));
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Makes a folder and those above it.

@@ -69,9 +69,30 @@ fn a_system_that_powers_off_ends_with_0_and_its_lines_have_their_source() {
 
 #[test]
 fn a_reset_is_told_apart() {
-    let output = Fake::new("reset", "true").run(&[]);
+    let output = Fake::new("reset", "echo boot").run(&[]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(err(&output).contains("reset") && err(&output).contains("never said a word"), "{}", err(&output));
+    assert!(err(&output).contains("has reset itself"), "{}", err(&output));
+}
+
+#[test]
+fn an_end_without_a_word_is_a_failure_unless_it_is_a_power_off() {
+    let output = Fake::new("mute", "true").run(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("QEMU ended before the system said anything"), "{}", err(&output));
+    let output = Fake::new("mute-off", POWER_OFF).run(&[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(err(&output).contains("never said a word"), "{}", err(&output));
+}
+
+#[test]
+fn an_image_runs_on_its_own_board_alone() {
+    let fake = Fake::new("board", POWER_OFF);
+    assert_eq!(fake.run(&["--board", "qemu-virt"]).status.code(), Some(0));
+    for other in ["vexpress-a15", "no-such-board"] {
+        let output = fake.run(&["--board", other]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(err(&output).contains("`qemu-virt`") && err(&output).contains(other), "{}", err(&output));
+    }
 }
 
 #[test]
@@ -114,7 +135,9 @@ fn a_machine_that_cannot_run_is_told_with_its_own_words() {
     let missing = Fake::new("missing", "true");
     let output = missing.command(&[]).env("BULKHEAD_QEMU", "/no/such/machine").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("/no/such/machine"), "{}", err(&output));
+    let told = err(&output);
+    assert!(told.contains("BULKHEAD_QEMU names no program: /no/such/machine"), "{told}");
+    assert!(told.contains("to mend it") && !told.contains("setpriv"), "{told}");
 }
 
 #[test]
@@ -139,9 +162,17 @@ fn bad_words_are_2_and_told_before_anything_is_built() {
         assert_eq!(output.status.code(), Some(2), "{words:?}");
         assert!(!err(&output).is_empty() && out(&output).is_empty(), "{words:?}");
     }
-    let output = Command::new(env!("CARGO_BIN_EXE_bulkhead")).args(["run", "no-such.toml"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("no-such.toml"), "{}", err(&output));
+    let elf = fake.folder.join("system.elf");
+    fs::write(&elf, b"\x7fELF\xff").unwrap();
+    for (path, mend) in [("no-such.toml", "name a manifest"), (elf.to_str().unwrap(), "run the image.json beside it")] {
+        let told = ["run", "check", "build"].map(|verb| {
+            let output = Command::new(env!("CARGO_BIN_EXE_bulkhead")).args([verb, path]).output().unwrap();
+            assert_eq!(output.status.code(), Some(2));
+            err(&output)
+        });
+        assert!(told[0].contains(path) && told[0].contains(mend), "{}", told[0]);
+        assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+    }
     let manifest = fake.folder.join("bad.toml");
     fs::write(&manifest, "[system]\nversion = 1\nboard = \"qemu-virt\"\n[vm.linux]\nkernl = \"x\"\n").unwrap();
     let check = |words: &[&str]| {

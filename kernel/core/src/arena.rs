@@ -131,7 +131,7 @@ impl Arena {
         debug_assert!((address as usize).is_multiple_of(core::mem::align_of::<T>()));
         match NonZeroU32::new(address) {
             Some(address) => Handle { address, object: PhantomData },
-            None => panic!("no object lives at address 0"),
+            None => panic!("object at 0"),
         }
     }
 

@@ -5,6 +5,7 @@ use crate::platform::{GuestException, ListRegister};
 use crate::tcb::{Sent, State, Tcb};
 use crate::timeout::{Owner, Timeout};
 use crate::transfer::R_WORDS;
+use crate::vcpu::LIST_REGISTERS_MAX;
 use crate::vcpu::{ExitRecord, Interrupts, SavedListRegister, Vcpu};
 use crate::{Kernel, Platform};
 use abi::exit::ExitReply;
@@ -161,7 +162,7 @@ impl<P: Platform> Kernel<P> {
         self.platform.vcpu_load(self.arena.get(new));
         // The one before left all list registers empty, and asked for nothing.
         for index in 0..self.platform.list_registers() {
-            let listed = self.arena.get(new).interrupts.listed[index];
+            let listed = self.arena.get(new).interrupts.listed[index % LIST_REGISTERS_MAX];
             if listed.state != 0 {
                 self.platform.list_write(index, listed.value());
             }
@@ -175,12 +176,13 @@ impl<P: Platform> Kernel<P> {
     fn unload(&mut self, vcpu: Handle<Vcpu>) {
         self.sync(vcpu);
         for index in 0..self.platform.list_registers() {
-            if self.arena.get(vcpu).interrupts.listed[index].state != 0 {
+            if self.arena.get(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX].state != 0 {
                 let value = self.platform.list_read(index);
-                self.arena.get_mut(vcpu).interrupts.listed[index] = SavedListRegister::from(value);
+                self.arena.get_mut(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX] = SavedListRegister::from(value);
                 if !value.pending && !value.active {
                     // Ended between the look and now.
-                    self.arena.get_mut(vcpu).interrupts.listed[index] = SavedListRegister::default();
+                    self.arena.get_mut(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX] =
+                        SavedListRegister::default();
                     let saved = SavedListRegister { intid: value.intid, ..SavedListRegister::default() };
                     self.ended(vcpu, saved);
                 }

@@ -2,6 +2,7 @@
 
 use crate::arena::Handle;
 use crate::platform::ListRegister;
+use crate::vcpu::WAITING_WORDS;
 use crate::vcpu::{Interrupt, Vcpu};
 use crate::vgic::{ACTIVE, HARDWARE, LEVEL, LINE, LISTED, PENDING, SGIS};
 use crate::{Kernel, Platform};
@@ -168,7 +169,7 @@ impl<P: Platform> Kernel<P> {
         let mut word = u32::from(state.flags & (PENDING | ACTIVE | LEVEL | LISTED))
             | u32::from(state.priority) << 8
             | u32::from(state.sources) << 16;
-        if self.arena.get(vcpu).interrupts.waiting[usize::from(intid) / 32] & 1 << (intid % 32) != 0 {
+        if self.arena.get(vcpu).interrupts.waiting[usize::from(intid) / 32 % WAITING_WORDS] & 1 << (intid % 32) != 0 {
             word |= InterruptState::PENDING;
         }
         if state.flags & LISTED != 0 {
@@ -193,6 +194,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Ends the link of a number to a physical interrupt: it is pending and active no more.
+    #[inline(never)]
     pub(crate) fn unlink_hardware(&mut self, vcpu: Handle<Vcpu>, intid: u16) {
         self.sync(vcpu);
         self.set_waiting(vcpu, intid, false);
@@ -216,7 +218,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn release_hardware(&mut self, vcpu: Handle<Vcpu>) {
         for intid in 32..VIRTUAL_INTERRUPTS as u16 {
             if self.interrupt(vcpu, intid).flags & HARDWARE != 0 {
-                let physical = self.arena.get(vcpu).interrupts.hardware[usize::from(intid)];
+                let physical = self.arena.get(vcpu).interrupts.hardware[usize::from(intid) % VIRTUAL_INTERRUPTS];
                 self.unlink_hardware(vcpu, intid);
                 self.platform.irq_quiet(u32::from(physical));
             }

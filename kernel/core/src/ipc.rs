@@ -55,7 +55,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// After `to` has received from `from`: who waits for whom, and who has the time.
-    #[inline]
+    #[inline(never)]
     fn hand_over(&mut self, from: Handle<Tcb>, to: Handle<Tcb>) {
         let reply = self.unlink_receiver(to);
         if self.arena.get(from).sent == Sent::Send {
@@ -218,6 +218,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Ends a thread's waiting, wherever it waits. With an error, its call fails with that and it goes on; without, it
     /// is left inactive.
+    #[inline(never)]
     pub(crate) fn cancel_ipc(&mut self, tcb: Handle<Tcb>, error: Option<Error>) {
         match self.arena.get(tcb).state {
             State::Inactive | State::Running => {}

@@ -125,7 +125,7 @@ impl<P: Platform> Kernel<P> {
     pub fn current(&mut self) -> Handle<Tcb> {
         match self.core().current {
             Some(tcb) => tcb,
-            None => panic!("an entry with no thread running"),
+            None => panic!("no thread runs"),
         }
     }
 

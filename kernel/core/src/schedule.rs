@@ -43,7 +43,6 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Takes a thread that can't run any more out of the scheduler's sight.
-    #[inline]
     pub(crate) fn make_unready(&mut self, tcb: Handle<Tcb>) {
         let core = &mut self.cores[self.here()];
         if self.arena.get(tcb).queued {

@@ -13,6 +13,9 @@ use abi::vcpu::{
 /// The most list registers that a GICv2 virtual interface has (ARM IHI 0048B 5.3.2 allows 64; an A15 has 4).
 pub const LIST_REGISTERS_MAX: usize = 16;
 
+/// Words of the bitmap of waiting interrupts.
+pub const WAITING_WORDS: usize = VIRTUAL_INTERRUPTS / 32;
+
 /// A virtual processor.
 #[repr(C)]
 pub struct Vcpu {

@@ -11,6 +11,7 @@
 use crate::arena::Handle;
 use crate::platform::ListRegister;
 use crate::vcpu::{Interrupt, SavedListRegister, Vcpu};
+use crate::vcpu::{LIST_REGISTERS_MAX, WAITING_WORDS};
 use crate::{Kernel, Platform};
 use abi::object::VIRTUAL_INTERRUPTS;
 use abi::vcpu::{InterruptState, VIRTUAL_TIMER_INTID};
@@ -37,7 +38,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     pub(crate) fn set_waiting(&mut self, vcpu: Handle<Vcpu>, intid: u16, waiting: bool) {
-        let word = &mut self.arena.get_mut(vcpu).interrupts.waiting[usize::from(intid) / 32];
+        let word = &mut self.arena.get_mut(vcpu).interrupts.waiting[usize::from(intid) / 32 % WAITING_WORDS];
         let bit = 1 << (intid % 32);
         *word = if waiting { *word | bit } else { *word & !bit };
     }
@@ -46,7 +47,7 @@ impl<P: Platform> Kernel<P> {
         if self.is_loaded(vcpu) {
             self.platform.list_read(index)
         } else {
-            self.arena.get(vcpu).interrupts.listed[index].value()
+            self.arena.get(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX].value()
         }
     }
 
@@ -55,19 +56,20 @@ impl<P: Platform> Kernel<P> {
         if self.is_loaded(vcpu) {
             self.platform.list_write(index, value);
         }
-        self.arena.get_mut(vcpu).interrupts.listed[index] = SavedListRegister::from(value);
+        self.arena.get_mut(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX] = SavedListRegister::from(value);
     }
 
     /// Looks which interrupts the guest has ended since the last look.
+    #[inline(never)]
     pub(crate) fn sync(&mut self, vcpu: Handle<Vcpu>) {
         if !self.is_loaded(vcpu) {
             return;
         }
         let empty = self.platform.list_empty();
         for index in 0..self.platform.list_registers() {
-            let saved = self.arena.get(vcpu).interrupts.listed[index];
+            let saved = self.arena.get(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX];
             if saved.state != 0 && empty >> index & 1 != 0 {
-                self.arena.get_mut(vcpu).interrupts.listed[index] = SavedListRegister::default();
+                self.arena.get_mut(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX] = SavedListRegister::default();
                 if saved.value().notify_end {
                     // It goes on telling until it is written.
                     self.platform.list_write(index, ListRegister::default());
@@ -78,6 +80,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The guest has ended the interrupt that `saved` was written for.
+    #[inline(never)]
     pub(crate) fn ended(&mut self, vcpu: Handle<Vcpu>, saved: SavedListRegister) {
         let intid = saved.intid;
         let state = self.interrupt(vcpu, intid);
@@ -119,6 +122,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Puts waiting interrupts into list registers, the most urgent first, and asks for a maintenance
     /// interrupt if some have to wait on.
+    #[inline(never)]
     pub(crate) fn fill(&mut self, vcpu: Handle<Vcpu>) {
         let mut more = false;
         while let Some(intid) = self.most_urgent_waiting(vcpu) {
@@ -177,7 +181,8 @@ impl<P: Platform> Kernel<P> {
     /// again; or, if all are active, that of the least urgent one, if `intid` is more urgent: it is spilled.
     fn room_for(&mut self, vcpu: Handle<Vcpu>, intid: u16) -> Option<usize> {
         let count = self.platform.list_registers();
-        let free = (0..count).find(|&index| self.arena.get(vcpu).interrupts.listed[index].state == 0);
+        let free =
+            (0..count).find(|&index| self.arena.get(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX].state == 0);
         if free.is_some() {
             return free;
         }

@@ -2,6 +2,7 @@
 
 use super::problem::{At, Problem};
 use super::resolve::{FileSource, ProgramName, Resolved};
+use crate::failure::{Failure, Result as Obtained};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,14 +10,14 @@ use std::sync::Arc;
 /// ELFs by program, or why there are none.
 pub type BuiltPrograms = Result<BTreeMap<ProgramName, PathBuf>, String>;
 
-/// How the composer gets what it can't make. Errors are texts for people, which say what mends them.
+/// How the composer gets what it can't make.
 pub struct Inputs<'a> {
     /// Builds programs for a board, all in one go; the paths of their ELFs. [`ProgramName::Elf`] is never asked for.
     pub programs: &'a mut dyn FnMut(&str, &[ProgramName]) -> BuiltPrograms,
     /// Fetches a guest's kernel by a name such as `debian:armmp-lpae`.
-    pub fetch: &'a mut dyn FnMut(&str) -> Result<PathBuf, String>,
+    pub fetch: &'a mut dyn FnMut(&str) -> Obtained<PathBuf>,
     /// Makes the initial file system with a shell, with what a kernel that was fetched by that name needs; `None`: with nothing more.
-    pub shell: &'a mut dyn FnMut(Option<&str>) -> Result<PathBuf, String>,
+    pub shell: &'a mut dyn FnMut(Option<&str>) -> Obtained<PathBuf>,
 }
 
 /// A program's file.
@@ -118,18 +119,23 @@ fn guests(system: &Resolved, inputs: &mut Inputs<'_>, problems: &mut Vec<Problem
         let bytes = path.and_then(|path| match cache.get(&path) {
             Some(bytes) => Ok(bytes.clone()),
             None => {
-                let bytes = Arc::new(read(&path)?);
+                let bytes = Arc::new(read(&path).map_err(Failure::new)?);
                 cache.insert(path, bytes.clone());
                 Ok(bytes)
             }
         });
-        let problem = |error| Problem::at(&at.span, error, "can't be had").help("name another, or the path of a file");
+        let problem = |failure: Failure| {
+            let mend = failure.mend.unwrap_or_else(|| "name another, or the path of a file".to_owned());
+            Problem::at(&at.span, failure.what, "can't be had").help(mend)
+        };
         bytes.map_err(|error| problems.push(problem(error))).ok()
     };
     let mut guests = Vec::new();
     for vm in &system.vms {
         let kernel = get(&vm.kernel, &vm.vm.kernel, &vm.kernel);
         let initrd = match (&vm.initrd, &vm.vm.initrd) {
+            // The shell needs what came with the kernel: without one, the kernel's problem is the only one.
+            (Some(FileSource::Shell), _) if kernel.is_none() => None,
             (Some(source), Some(at)) => get(source, at, &vm.kernel),
             _ => None,
         };

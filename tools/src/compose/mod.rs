@@ -26,9 +26,10 @@ pub use materials::Inputs;
 pub use problem::render;
 pub use resolve::ProgramName;
 
+use crate::workspace;
 use miette::Report;
 use problem::{Problem, Source};
-use resolve::Resolved;
+use resolve::{Resolved, Surroundings};
 use std::path::{Path, PathBuf};
 
 /// A manifest without fault.
@@ -97,22 +98,42 @@ pub struct Speaker {
 /// Checks a manifest. All that is wrong is told at once.
 pub fn check(path: &Path, board: Option<&str>) -> Result<Checked, Vec<Report>> {
     let name = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            let problem = Problem::new(format!("{name}: {error}")).help("name a manifest: a file such as system.toml");
-            return Err(Source::new(name, String::new()).reports(vec![problem]));
-        }
-    };
+    let text = read(path).map_err(|problem| Source::new(&name, String::new()).reports(vec![problem]))?;
+    // Without the list cargo itself will tell of a wrong name, and of what is wrong with the list.
+    let packages = workspace::packages().ok();
     let folder = path.parent().unwrap_or(Path::new(""));
     let stem = path.file_stem().map_or("system".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    check_text(Source::new(name, text), folder, &stem, board)
+    check_text(Source::new(name, text), folder, packages.as_deref(), &stem, board)
 }
 
-fn check_text(source: Source, folder: &Path, stem: &str, board: Option<&str>) -> Result<Checked, Vec<Report>> {
+/// A manifest's text.
+fn read(path: &Path) -> Result<String, Problem> {
+    let name = path.display();
+    let manifest = "name a manifest, such as tests/systems/pair.toml";
+    if !path.exists() {
+        return Err(Problem::new(format!("{name}: there is no such file")).help(manifest));
+    }
+    let bytes = std::fs::read(path).map_err(|error| Problem::new(format!("{name}: {error}")).help(manifest))?;
+    if elf::is_elf(&bytes) {
+        let help = "a manifest is wanted; to run an image, run the image.json beside it";
+        return Err(Problem::new(format!("{name}: this is a program, not a manifest")).help(help));
+    }
+    String::from_utf8(bytes).map_err(|_| {
+        let help = format!("{manifest}; to run an image, run the image.json beside it");
+        Problem::new(format!("{name}: this is not text")).help(help)
+    })
+}
+
+fn check_text(
+    source: Source,
+    folder: &Path,
+    packages: Option<&[String]>,
+    stem: &str,
+    board: Option<&str>,
+) -> Result<Checked, Vec<Report>> {
     let (manifest, mut problems) = parse::parse(source.text());
     let incomplete = !problems.is_empty();
-    let (system, unresolved) = resolve::resolve(manifest, folder, stem, board);
+    let (system, unresolved) = resolve::resolve(manifest, &Surroundings { folder, packages }, stem, board);
     let unresolvable = !unresolved.is_empty();
     problems.extend(unresolved);
     // A rule that looks at half a system would tell of things that are not so: names are resolved in any

@@ -131,18 +131,21 @@ pub fn render(reports: &[Report], color: bool) -> String {
 
 /// The known name that is nearest to a wrong one, as a help text; else all of them.
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    let near = known.clone().into_iter().map(|name| (distance(wrong, name), name)).min();
-    match near {
-        Some((distance, name)) if distance <= 1 + wrong.chars().count() / 3 => format!("did you mean `{name}`?"),
-        Some(_) => {
-            let all: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
-            match &all[..] {
-                [only] => format!("there is only {only}"),
-                all => format!("there are {}", all.join(", ")),
-            }
-        }
-        None => "there are none".to_owned(),
+    if let Some(name) = nearest(wrong, known.clone()) {
+        return format!("did you mean `{name}`?");
     }
+    let all: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
+    match &all[..] {
+        [] => "there are none".to_owned(),
+        [only] => format!("there is only {only}"),
+        all => format!("there are {}", all.join(", ")),
+    }
+}
+
+/// The known name that is nearest to a wrong one, if it is near enough to be meant.
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, name) = known.into_iter().map(|name| (distance(wrong, name), name)).min()?;
+    (distance <= 1 + wrong.chars().count() / 3).then_some(name)
 }
 
 /// Levenshtein's distance.

@@ -1,7 +1,8 @@
 //! Names to things: the board, programs, files, and who talks to whom.
 
 use super::manifest::{ChannelKind, Component, Manifest, OnFault, ProgramSource, Vm};
-use super::problem::{At, Problem, did_you_mean};
+use super::problem::{At, Problem, did_you_mean, nearest};
+use crate::guest_files;
 use boards::{Board, Device};
 use std::path::{Path, PathBuf};
 
@@ -89,13 +90,21 @@ pub struct ResolvedChannel {
     pub to: Vec<At<usize>>,
 }
 
-/// Prefixes of what the tool can fetch, or build: a guest's program that is a package of this workspace.
-const FETCHED: &[&str] = &["debian:", "crate:"];
+/// Prefix of a guest's program that is a package of this workspace.
+const PACKAGE_PREFIX: &str = "crate:";
 
-/// Finds what the manifest's names mean. Paths are relative to `folder`.
+/// Where a manifest stands.
+pub struct Surroundings<'a> {
+    /// What its paths are relative to.
+    pub folder: &'a Path,
+    /// The packages of the workspace; `None`: any name may be one.
+    pub packages: Option<&'a [String]>,
+}
+
+/// Finds what the manifest's names mean.
 pub fn resolve(
     manifest: Manifest,
-    folder: &Path,
+    around: &Surroundings<'_>,
     default_name: &str,
     board_override: Option<&str>,
 ) -> (Option<Resolved>, Vec<Problem>) {
@@ -110,16 +119,16 @@ pub fn resolve(
     });
     let channels = channels.collect();
     let vms = manifest.vms.into_iter().map(|vm| ResolvedVm {
-        kernel: kernel(&vm.kernel, folder, &mut problems),
+        kernel: kernel(&vm.kernel, around, &mut problems),
         initrd: vm.initrd.as_ref().map(|initrd| match initrd.value.as_str() {
             "shell" => FileSource::Shell,
-            path => FileSource::Path(existing(path, initrd, folder, "initrd", &mut problems)),
+            path => FileSource::Path(existing(path, initrd, around.folder, "initrd", &mut problems)),
         }),
         vm,
     });
     let vms = vms.collect();
     let components = manifest.components.into_iter().map(|component| ResolvedComponent {
-        program: program(&component.program, folder, &mut problems),
+        program: program(&component.program, around, &mut problems),
         devices: match &board {
             Some(board) => devices(&component, board, &mut problems),
             None => Vec::new(),
@@ -193,11 +202,35 @@ impl Names {
     }
 }
 
-fn kernel(kernel: &At<String>, folder: &Path, problems: &mut Vec<Problem>) -> FileSource {
-    if FETCHED.iter().any(|prefix| kernel.value.starts_with(prefix)) {
-        return FileSource::Known(kernel.value.clone());
+fn kernel(kernel: &At<String>, around: &Surroundings<'_>, problems: &mut Vec<Problem>) -> FileSource {
+    if let Some(flavour) = kernel.value.strip_prefix(guest_files::PREFIX) {
+        if !guest_files::FLAVOURS.contains(&flavour) {
+            // Without the prefix that all share: with it, every two names are near to each other.
+            let quoted = |flavour: &str| format!("`{}{flavour}`", guest_files::PREFIX);
+            let help = nearest(flavour, guest_files::FLAVOURS).map_or_else(
+                || format!("there are {}", guest_files::FLAVOURS.map(quoted).join(", ")),
+                |near| format!("did you mean {}?", quoted(near)),
+            );
+            let message = format!("there is no kernel `{}`", kernel.value);
+            problems.push(Problem::at(&kernel.span, message, "unknown kernel").help(help));
+        }
+    } else if let Some(name) = kernel.value.strip_prefix(PACKAGE_PREFIX) {
+        package(name, kernel, around, problems);
+    } else {
+        return FileSource::Path(existing(&kernel.value, kernel, around.folder, "kernel", problems));
     }
-    FileSource::Path(existing(&kernel.value, kernel, folder, "kernel", problems))
+    FileSource::Known(kernel.value.clone())
+}
+
+/// Notes a package that the workspace does not have.
+fn package(name: &str, at: &At<String>, around: &Surroundings<'_>, problems: &mut Vec<Problem>) {
+    let Some(packages) = around.packages.filter(|packages| !packages.iter().any(|known| known == name)) else { return };
+    let help = nearest(name, packages.iter().map(String::as_str)).map_or_else(
+        || "name a package of the workspace: it must be among the `members` in its Cargo.toml".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    let message = format!("the workspace has no package `{name}`");
+    problems.push(Problem::at(&at.span, message, "unknown package").help(help));
 }
 
 fn existing(path: &str, at: &At<String>, folder: &Path, what: &str, problems: &mut Vec<Problem>) -> PathBuf {
@@ -211,11 +244,11 @@ fn existing(path: &str, at: &At<String>, folder: &Path, what: &str, problems: &m
     full
 }
 
-fn program(source: &ProgramSource, folder: &Path, problems: &mut Vec<Problem>) -> ProgramName {
+fn program(source: &ProgramSource, around: &Surroundings<'_>, problems: &mut Vec<Problem>) -> ProgramName {
     match source {
-        ProgramSource::Elf(at) => ProgramName::Elf(existing(&at.value, at, folder, "elf", problems)),
+        ProgramSource::Elf(at) => ProgramName::Elf(existing(&at.value, at, around.folder, "elf", problems)),
         ProgramSource::Crate(at) if at.value.contains(['/', '.']) => {
-            let path = folder.join(&at.value);
+            let path = around.folder.join(&at.value);
             if !path.join("Cargo.toml").is_file() {
                 let message = format!("crate: `{}` holds no Cargo.toml", at.value);
                 problems.push(
@@ -225,7 +258,10 @@ fn program(source: &ProgramSource, folder: &Path, problems: &mut Vec<Problem>) -
             }
             ProgramName::Folder(path)
         }
-        ProgramSource::Crate(at) => ProgramName::Package(at.value.clone()),
+        ProgramSource::Crate(at) => {
+            package(&at.value, at, around, problems);
+            ProgramName::Package(at.value.clone())
+        }
     }
 }
 

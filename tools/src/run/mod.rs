@@ -177,6 +177,11 @@ fn conclude(outcome: Outcome, run: &Run, qemu: Qemu, options: &Options) -> Resul
         Outcome::Closed => {
             let told = match qemu.end()? {
                 End::PoweredOff => "the system has powered off",
+                End::Reset if !run.heard => {
+                    return Err(Failure::new("QEMU ended before the system said anything")
+                        .mend(qemu::mend_silence())
+                        .exit(EXIT_CRASHED));
+                }
                 End::Reset => "the system has reset itself, which ends the run",
             };
             match &options.until {

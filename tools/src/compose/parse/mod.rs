@@ -55,7 +55,7 @@ fn system<'a>(table: &'a DeTable<'a>, span: Span, manifest: &mut Manifest, probl
     if !section.has("version") {
         section.missing("version", "write version = 1");
     }
-    if let Some(version) = section.integer("version", 0, u64::MAX)
+    if let Some(version) = section.integer_such_as("version", 0, u64::MAX, MANIFEST_VERSION)
         && version.value != MANIFEST_VERSION
     {
         let message = format!("the manifest is of version {}, this tool reads {MANIFEST_VERSION}", version.value);

@@ -112,9 +112,14 @@ impl<'a, 'p> Section<'a, 'p> {
 
     /// A number from `least` to `most`.
     pub fn integer(&mut self, key: &str, least: u64, most: u64) -> Option<At<u64>> {
+        self.integer_such_as(key, least, most, least)
+    }
+
+    /// The same; `example` is what a value that is no number could have been.
+    pub fn integer_such_as(&mut self, key: &str, least: u64, most: u64, example: u64) -> Option<At<u64>> {
         let value = self.get(key)?;
         let Some(number) = value.get_ref().as_integer() else {
-            self.mistyped(key, value, "a number", &format!("write {key} = {least}"));
+            self.mistyped(key, value, "a number", &format!("write {key} = {example}"));
             return None;
         };
         match u64::from_str_radix(number.as_str(), number.radix()) {

@@ -1,22 +1,42 @@
 //! One broken manifest for each message. `BULKHEAD_UPDATE=1 cargo test -p bulkhead-tools` writes the expected
 //! texts anew; look at the difference before you believe it.
 
-use super::fake::with_inputs;
+use super::fake::{checked, with_inputs};
 use crate::compose::assemble::assemble;
 use crate::compose::problem::{Source, render};
-use crate::compose::{check_text, materials};
+use crate::compose::{Inputs, check_text, materials};
+use crate::failure::Failure;
 use miette::Report;
 use std::path::Path;
+
+/// The packages of the workspace, as far as broken manifests know.
+const PACKAGES: [&str; 4] = ["some", "b", "writable-code", "guest-program"];
 
 fn compose(path: &Path) -> Result<(), Vec<Report>> {
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     let text = std::fs::read_to_string(path).unwrap();
-    let checked = check_text(Source::new(name, text), path.parent().unwrap(), "broken", None)?;
+    let packages = PACKAGES.map(str::to_owned);
+    let checked = check_text(Source::new(name, text), path.parent().unwrap(), Some(&packages), "broken", None)?;
     let source = checked.source.clone();
     let materials = with_inputs(|inputs| materials::gather(&checked.system, inputs));
     let materials = materials.map_err(|problems| source.reports(problems))?;
     assemble(&checked.system, &materials).map_err(|problems| source.reports(problems))?;
     Ok(())
+}
+
+#[test]
+fn a_kernel_that_cannot_be_had_is_one_problem_with_one_remedy() {
+    let text = "[system]\nversion = 1\n[vm.a]\nkernel = \"debian:armmp\"\ninitrd = \"shell\"\nram = \"64MiB\"\n";
+    let checked = checked(text).unwrap();
+    let problems = with_inputs(|inputs| {
+        let mut fetch = |_: &str| Err(Failure::new("no network").mend("plug it in"));
+        let mut shell = |_: Option<&str>| Err(Failure::new("no kernel for it"));
+        let programs = &mut *inputs.programs;
+        materials::gather(&checked.system, &mut Inputs { programs, fetch: &mut fetch, shell: &mut shell })
+    });
+    let text = render(&checked.source.reports(problems.unwrap_err()), false);
+    assert!(text.contains("test.toml:4:10") && text.contains("no network"), "{text}");
+    assert!(text.matches("help:").count() == 1 && text.contains("help: plug it in"), "{text}");
 }
 
 #[test]

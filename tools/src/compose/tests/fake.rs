@@ -5,6 +5,7 @@ use crate::compose::materials::{Inputs, Materials, gather};
 use crate::compose::problem::Source;
 use crate::compose::resolve::{ProgramName, Resolved};
 use crate::compose::{Checked, check_text};
+use crate::failure::Failure;
 use abi::rights::MapFlags;
 use miette::Report;
 use std::collections::BTreeMap;
@@ -103,7 +104,7 @@ pub fn with_inputs<T>(use_them: impl FnOnce(&mut Inputs<'_>) -> T) -> T {
     };
     let mut fetch = |name: &str| match name {
         "debian:armmp-lpae" => Ok(folder.write("zImage", &zimage(5_000_000, 19_000_000))),
-        other => Err(format!("there is no kernel `{other}`")),
+        other => Err(Failure::new(format!("there is no kernel `{other}`"))),
     };
     let mut shell = |_: Option<&str>| Ok(folder.write("initrd", &[7; 1_000_001]));
     use_them(&mut Inputs { programs: &mut programs, fetch: &mut fetch, shell: &mut shell })
@@ -111,7 +112,7 @@ pub fn with_inputs<T>(use_them: impl FnOnce(&mut Inputs<'_>) -> T) -> T {
 
 /// Checks a manifest that stands in a test.
 pub fn checked(text: &str) -> Result<Checked, Vec<Report>> {
-    check_text(Source::new("test.toml", text.to_owned()), Path::new(""), "test", None)
+    check_text(Source::new("test.toml", text.to_owned()), Path::new(""), None, "test", None)
 }
 
 /// Materials for a system.
