@@ -11,7 +11,8 @@ const LOG_LINES_MAX: usize = 100;
 fn two_components_talk() {
     for board in BOARDS {
         let ended = Run::system("pair", 60).board(board).until("ping is done").go().ended_with(0);
-        golden::check("pair", &ended, &["ping", "pong", "root"]);
+        // Pong is heard in the answers: its own line may come after the end.
+        golden::check("pair", &ended, &["ping", "root"]);
         ended.tells(&format!("bulkhead on {board}, build "));
     }
 }
