@@ -131,7 +131,6 @@ impl<P: Platform> Kernel<P> {
         let here = self.here();
         self.save_float();
         self.platform.fpu_load(self.arena.get(vcpu));
-        self.arena.get_mut(vcpu).fpu_on = here as u32 + 1;
         self.cores[here].float_owner = Some(vcpu);
         self.platform.fpu_open(true);
     }
@@ -140,7 +139,6 @@ impl<P: Platform> Kernel<P> {
         let here = self.here();
         if let Some(owner) = self.cores[here].float_owner.take() {
             self.platform.fpu_save(self.arena.get_mut(owner));
-            self.arena.get_mut(owner).fpu_on = 0;
         }
     }
 
@@ -158,7 +156,6 @@ impl<P: Platform> Kernel<P> {
         let Some(new) = vcpu else { return };
         let node = self.vcpu_timeout(new);
         self.cores[here].timeouts.remove(&mut self.arena, node);
-        self.arena.get_mut(new).loaded_on = here as u32 + 1;
         self.platform.vcpu_load(self.arena.get(new));
         // The one before left all list registers empty, and asked for nothing.
         for index in 0..self.platform.list_registers() {
@@ -196,7 +193,6 @@ impl<P: Platform> Kernel<P> {
             self.end_spilled(vcpu);
         }
         self.platform.vcpu_save(self.arena.get_mut(vcpu));
-        self.arena.get_mut(vcpu).loaded_on = 0;
         let waits = self.arena.get(vcpu).tcb.is_some_and(|tcb| self.arena.get(tcb).state == State::Idle);
         if waits {
             self.watch_timer(vcpu);

@@ -47,10 +47,6 @@ pub struct Vcpu {
     pub refs: u32,
     /// Its thread.
     pub tcb: Option<Handle<Tcb>>,
-    /// The core in whose hardware its registers are, plus one; 0: nowhere.
-    pub loaded_on: u32,
-    /// The core in whose floating-point unit its registers are, plus one; 0: nowhere.
-    pub fpu_on: u32,
     /// 1 while its guest's writes to stage-1 control registers trap.
     pub watch_stage1: u32,
     /// Its virtual interrupts.

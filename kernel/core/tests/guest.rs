@@ -6,33 +6,10 @@ use abi::Syscall;
 use abi::boot::root_slot;
 use abi::exit::ExitReply;
 use abi::method::*;
-use abi::object::ObjectType;
 use abi::vcpu::InterruptState;
-use common::Desk;
+use common::{Desk, guest_and_vmm};
 use kernel_core::tcb::State;
 use kernel_core::vcpu::ExitRecord;
-
-/// A guest with its VMM's passive thread: `(guest, vmm, exits, reply, vcpu)`. The guest runs.
-fn guest_and_vmm(desk: &mut Desk) -> (u32, u32, u32, u32, u32) {
-    let exits = desk.make(ObjectType::Endpoint, 0, 1);
-    let reply = desk.make(ObjectType::Reply, 0, 1);
-    let vcpu = desk.make(ObjectType::Vcpu, 0, 1);
-    let vmm = desk.thread(230);
-    let guest = desk.thread(220);
-    let badged = desk.slot();
-    desk.ok(root_slot::CNODE, CNodeMethod::Mint as u16, &[badged, exits, 7, 1]);
-    desk.ok(guest, TcbMethod::SetFaultHandler as u16, &[badged]);
-    desk.ok(guest, TcbMethod::BindVcpu as u16, &[vcpu]);
-    let context = desk.context(10_000, 10_000);
-    desk.ok(vmm, TcbMethod::Resume as u16, &[]);
-    desk.ok(context, SchedContextMethod::Bind as u16, &[vmm]);
-    desk.svc(Syscall::Recv, exits, 0, &[], reply);
-    desk.ok(context, SchedContextMethod::Unbind as u16, &[]);
-    desk.ok(guest, TcbMethod::Resume as u16, &[]);
-    desk.ok(context, SchedContextMethod::Bind as u16, &[guest]);
-    assert!(desk.runs(guest));
-    (guest, vmm, exits, reply, vcpu)
-}
 
 #[test]
 fn an_mmio_load_is_one_message_and_one_answer() {

@@ -6,8 +6,9 @@ use abi::boot::root_slot;
 use abi::message::MessageInfo;
 use abi::method::*;
 use abi::object::ObjectType;
+use abi::vcpu::InterruptState;
 use abi::{Error, Syscall};
-use common::Desk;
+use common::{Desk, guest_and_vmm};
 use kernel_core::cap::Cap;
 
 /// One try of a system call: no automatic restart.
@@ -63,38 +64,15 @@ fn an_untyped_below_a_revocation_that_was_preempted_can_not_be_reset_under_its_o
     assert_eq!(reset, Err(Error::WrongState));
 }
 
-use abi::vcpu::InterruptState;
-fn guest_and_vmm(desk: &mut Desk) -> (u32, u32, u32) {
-    let exits = desk.make(ObjectType::Endpoint, 0, 1);
-    let reply = desk.make(ObjectType::Reply, 0, 1);
-    let vcpu = desk.make(ObjectType::Vcpu, 0, 1);
-    let vmm = desk.thread(230);
-    let guest = desk.thread(220);
-    desk.ok(guest, TcbMethod::SetFaultHandler as u16, &[exits]);
-    desk.ok(guest, TcbMethod::BindVcpu as u16, &[vcpu]);
-    let context = desk.context(10_000, 10_000);
-    desk.ok(vmm, TcbMethod::Resume as u16, &[]);
-    desk.ok(context, SchedContextMethod::Bind as u16, &[vmm]);
-    desk.svc(Syscall::Recv, exits, 0, &[], reply);
-    desk.ok(context, SchedContextMethod::Unbind as u16, &[]);
-    desk.ok(guest, TcbMethod::Resume as u16, &[]);
-    desk.ok(context, SchedContextMethod::Bind as u16, &[guest]);
-    (guest, vmm, vcpu)
-}
-
 /// VM A writes EOIR for a number that it has in no list register (EOICount 1), then is switched away from.
 #[test]
 fn ends_that_one_guest_was_counted_for_are_not_the_next_ones() {
     let mut desk = Desk::new();
-    let (b, _, vcpu) = guest_and_vmm(&mut desk);
+    let (b, _, _, _, vcpu) = guest_and_vmm(&mut desk);
     assert!(desk.runs(b));
     // B: four active, one more urgent: 40 is spilled, still active.
     for n in 0..4 {
-        let v = match desk.world.cap(vcpu) {
-            Cap::Vcpu { .. } => vcpu,
-            _ => panic!(),
-        };
-        desk.ok(v, VcpuMethod::Inject as u16, &[40 + n, 0xa0 - n * 8, 0]);
+        desk.ok(vcpu, VcpuMethod::Inject as u16, &[40 + n, 0xa0 - n * 8, 0]);
     }
     for list in &mut desk.world.kernel.platform.lists {
         (list.pending, list.active) = (false, true);
@@ -107,7 +85,7 @@ fn ends_that_one_guest_was_counted_for_are_not_the_next_ones() {
     assert_eq!(active(&mut desk), InterruptState::ACTIVE);
     desk.world.kernel.on_guest_wait(true);
     desk.world.kernel.schedule();
-    let (a, _, _) = guest_and_vmm(&mut desk);
+    let (a, _, _, _, _) = guest_and_vmm(&mut desk);
     assert!(desk.runs(a));
     desk.world.kernel.platform.eoi_count = 1; // forged by A
     desk.world.kernel.on_guest_wait(true);
@@ -124,7 +102,7 @@ fn ends_that_one_guest_was_counted_for_are_not_the_next_ones() {
 #[test]
 fn a_number_whose_handler_was_cleared_is_linked_to_no_line() {
     let mut desk = Desk::new();
-    let (_, _, vcpu) = guest_and_vmm(&mut desk);
+    let (_, _, _, _, vcpu) = guest_and_vmm(&mut desk);
     let handler = desk.slot();
     desk.ok(root_slot::IRQ_CONTROL, IrqControlMethod::Get as u16, &[40, root_slot::CNODE, handler, 0]);
     desk.ok(handler, IrqHandlerMethod::BindVcpu as u16, &[vcpu, 77, 0x80]);
