@@ -142,6 +142,7 @@ mod tests {
             let bytes = ty.bytes(bits).unwrap();
             assert_eq!(bytes % u64::from(GRANULE_BYTES), 0, "{ty:?}");
             assert_eq!(ty.align(bits) % u64::from(GRANULE_BYTES), 0, "{ty:?}");
+            assert!(ty.align(bits).is_power_of_two(), "{ty:?}");
             assert_eq!(ObjectType::from_number(ty as u32), Some(ty));
         }
         assert_eq!(ObjectType::Frame.bytes(13), None);

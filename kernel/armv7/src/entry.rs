@@ -12,7 +12,7 @@
 
 use crate::epitaph::Record;
 use crate::{cell, epitaph, trap};
-use core::arch::global_asm;
+use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use kernel_core::Context;
 
@@ -141,8 +141,6 @@ fault_common:
 );
 
 unsafe extern "C" {
-    fn exit_component(context: u32) -> !;
-    fn exit_guest(context: u32) -> !;
     static hyp_vectors: u8;
     static __stack_bottom: u8;
     static __stack_top: u8;
@@ -173,35 +171,36 @@ pub fn vectors() -> u32 {
 #[inline(always)]
 pub(crate) fn leave_to_component(context: u32) -> ! {
     // SAFETY: `context` is that of a live `Tcb`, which stays until the next entry has stored into it; the world is set.
-    unsafe { exit_component(context) }
+    unsafe { asm!("b exit_component", in("r0") context, options(noreturn)) }
 }
 
 /// Leaves the kernel for the guest with that context.
 #[inline(always)]
 pub(crate) fn leave_to_guest(context: u32) -> ! {
     // SAFETY: as in `leave_to_component`.
-    unsafe { exit_guest(context) }
+    unsafe { asm!("b exit_guest", in("r0") context, options(noreturn)) }
 }
 
 extern "C" fn syscall(number: u32) -> ! {
     // SAFETY: E: the outermost function of an entry.
     let kernel = unsafe { cell::enter() };
-    kernel.on_syscall(number);
-    trap::leave(kernel)
+    let tcb = kernel.current();
+    kernel.on_syscall(tcb, number);
+    trap::leave_call(kernel, tcb)
 }
 
 extern "C" fn other_trap(hsr: u32) -> ! {
     // SAFETY: E: the outermost function of an entry.
     let kernel = unsafe { cell::enter() };
     trap::trap(kernel, hsr);
-    trap::leave(kernel)
+    trap::leave::<false>(kernel)
 }
 
 extern "C" fn interrupt() -> ! {
     // SAFETY: E: the outermost function of an entry.
     let kernel = unsafe { cell::enter() };
     trap::interrupt(kernel);
-    trap::leave(kernel)
+    trap::leave::<false>(kernel)
 }
 
 extern "C" fn fault(vector: u32) -> ! {
@@ -213,5 +212,5 @@ extern "C" fn fault(vector: u32) -> ! {
 /// Takes the undefined-instruction vector, so that an epitaph has all registers.
 pub(crate) fn trap_here() -> ! {
     // SAFETY: does not return.
-    unsafe { core::arch::asm!("udf #0", options(noreturn)) }
+    unsafe { asm!("udf #0", options(noreturn)) }
 }

@@ -10,7 +10,8 @@ use crate::timer::{HYP_TIMER, VIRTUAL_TIMER};
 use crate::world::{self, World};
 use crate::{gic, psr, vcpu_state, virtual_interface};
 use abi::vcpu::GuestRegister;
-use kernel_core::{Kernel, Next};
+use kernel_core::tcb::Tcb;
+use kernel_core::{Handle, Kernel, Next};
 
 /// The guest's state in the hardware.
 struct Loaded;
@@ -97,9 +98,19 @@ fn idle(kernel: &mut Kernel<Armv7>) {
     interrupt(kernel);
 }
 
-/// Leaves the kernel for whoever is to run.
+/// Leaves the kernel after a component's system call.
 #[inline(always)]
-pub(crate) fn leave(kernel: &mut Kernel<Armv7>) -> ! {
+pub(crate) fn leave_call(kernel: &mut Kernel<Armv7>, tcb: Handle<Tcb>) -> ! {
+    if kernel.undisturbed(tcb) {
+        leave_to_component(tcb.address())
+    }
+    leave::<true>(kernel)
+}
+
+/// Leaves the kernel for whoever is to run. `CHANGED`: mostly somebody else than before, so that to compare costs more
+/// than to write the same again.
+#[inline(always)]
+pub(crate) fn leave<const CHANGED: bool>(kernel: &mut Kernel<Armv7>) -> ! {
     let next = loop {
         match kernel.schedule() {
             Next::Run(running) => break running,
@@ -107,11 +118,9 @@ pub(crate) fn leave(kernel: &mut Kernel<Armv7>) -> ! {
         }
     };
     let live = &mut kernel.platform.live;
-    if next.vttbr != live.vttbr {
+    if CHANGED || live.tcb != Some(next.tcb) || live.vttbr != next.vttbr {
         live.vttbr = next.vttbr;
         sysreg::vttbr::write(next.vttbr);
-    }
-    if live.tcb != Some(next.tcb) {
         live.tcb = Some(next.tcb);
         sysreg::clrex();
     }

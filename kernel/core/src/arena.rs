@@ -140,14 +140,18 @@ impl Arena {
     #[inline(always)]
     pub(crate) fn nth<T: Object>(&self, first: Handle<T>, index: u32) -> Handle<T> {
         let address = first.address().wrapping_add(index.wrapping_mul(core::mem::size_of::<T>() as u32));
-        Handle { address: NonZeroU32::new(address).unwrap_or(first.address), object: PhantomData }
+        debug_assert!(address >= first.address());
+        // SAFETY: L: the row is one live object, which does not wrap around the end of the address space.
+        Handle { address: unsafe { NonZeroU32::new_unchecked(address) }, object: PhantomData }
     }
 
     /// The part of an object that lies `offset` bytes into it (`offset_of!` of a field of type `P`).
     #[inline(always)]
     pub(crate) fn part<T, P: Object>(&self, whole: Handle<T>, offset: usize) -> Handle<P> {
         let address = whole.address().wrapping_add(offset as u32);
-        Handle { address: NonZeroU32::new(address).unwrap_or(whole.address), object: PhantomData }
+        debug_assert!(address >= whole.address());
+        // SAFETY: L: as in `nth`.
+        Handle { address: unsafe { NonZeroU32::new_unchecked(address) }, object: PhantomData }
     }
 
     /// A word of a frame that user mode may be writing at the same time.
@@ -171,9 +175,10 @@ impl Arena {
         unsafe { core::ptr::write_bytes(self.pointer::<u8>(address), 0, bytes as usize) }
     }
 
-    /// Copies between places that hold no live object (boot copies root's segments so).
+    /// Copies between two places that hold no live object and do not overlap (boot copies root's segments so).
     pub fn copy(&mut self, from: u32, to: u32, bytes: u32) {
-        // SAFETY: W; L: nothing lives there; `copy` allows overlap.
-        unsafe { core::ptr::copy(self.pointer::<u8>(from), self.pointer::<u8>(to), bytes as usize) }
+        assert!(from.abs_diff(to) >= bytes);
+        // SAFETY: W; L: nothing lives there; they do not overlap, as has just been checked.
+        unsafe { core::ptr::copy_nonoverlapping(self.pointer::<u8>(from), self.pointer::<u8>(to), bytes as usize) }
     }
 }

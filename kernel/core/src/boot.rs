@@ -133,7 +133,7 @@ impl<P: Platform> Kernel<P> {
         self.arena.get_mut(cnode).bits = header.root_cnode_bits;
         let bits = header.root_cnode_bits as u8;
         let mut root = Root { kernel: self, cnode, bump };
-        root.put(root_slot::CNODE, Cap::CNode { bits, guard_bits: 32 - bits, cnode, guard: 0 });
+        root.put(root_slot::CNODE, Cap::cnode(bits, 32 - bits, cnode, 0));
         let vspace = root.space()?;
         root.load(vspace, plan.payload, segments)?;
         root.thread(vspace, header.root_entry)?;

@@ -138,7 +138,10 @@ impl SchedContext {
     pub(crate) fn next_refill(&mut self, now: u64) -> bool {
         if self.refill_count > 1 {
             let rest = self.refills[0].amount;
-            self.refills.copy_within(1..self.refill_count as usize, 0);
+            // One by one: a `memmove` for these few would be a kilobyte of the kernel.
+            for n in 1..REFILLS_MAX.min(self.refill_count as usize) {
+                self.refills.swap(n - 1, n);
+            }
             self.refill_count -= 1;
             self.refills[0].amount += rest;
         }

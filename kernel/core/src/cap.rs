@@ -60,7 +60,8 @@ pub enum Cap {
     /// Memory of `1 << bits` bytes from physical page `page`, of which `used` granules of 64 bytes are taken.
     Untyped { bits: u8, flags: UntypedFlags, page: u32, used: u32 },
     /// `1 << bits` slots. An address that is resolved through it must begin with the `guard_bits` bits of `guard`.
-    CNode { bits: u8, guard_bits: u8, cnode: Handle<CNode>, guard: u32 },
+    /// `direct` follows from those: addresses from 1 to `direct` are resolved in one step. Made by [`Cap::cnode`].
+    CNode { bits: u8, guard_bits: u8, cnode: Handle<CNode>, guard: u32, direct: u32 },
     /// Memory that can be mapped, and where this capability has mapped it: entry `index` of `table`, in `vspace`.
     Frame { flags: FrameFlags, index: u16, page: u32, table: Option<Handle<Table>>, vspace: Option<Handle<VSpace>> },
     /// A stage-2 table, and where it is mapped: entry `index` of `parent`, or of the root if there is no parent.
@@ -109,6 +110,12 @@ plain!(Slot);
 const _: () = assert!(core::mem::size_of::<Cap>() == 16 && core::mem::size_of::<Slot>() == SLOT_BYTES as usize);
 
 impl Cap {
+    /// A capability to a CNode of `1 << bits` slots, with its guard.
+    pub const fn cnode(bits: u8, guard_bits: u8, cnode: Handle<CNode>, guard: u32) -> Self {
+        let one_step = bits < 32 && bits as u32 + guard_bits as u32 == 32 && guard == 0;
+        Self::CNode { bits, guard_bits, cnode, guard, direct: if one_step { (1 << bits) - 1 } else { 0 } }
+    }
+
     /// Whether there is none.
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Null)
@@ -141,14 +148,14 @@ impl Cap {
             Self::Notification { rights: old, notification, badge } => {
                 Self::Notification { rights: old & rights, notification, badge: narrowed(badge)? }
             }
-            Self::CNode { bits, cnode, guard_bits, guard } => match badge {
-                0 => Self::CNode { bits, cnode, guard_bits, guard },
+            Self::CNode { bits, cnode, .. } => match badge {
+                0 => self,
                 word => {
                     let (guard_bits, guard) = ((word & 0xff) as u8, word >> 8);
                     if u32::from(guard_bits) + u32::from(bits) > 32 {
                         return Err(Error::OutOfRange);
                     }
-                    Self::CNode { bits, cnode, guard_bits, guard }
+                    Self::cnode(bits, guard_bits, cnode, guard)
                 }
             },
             other => other,

@@ -109,9 +109,13 @@ impl<P: Platform> Kernel<P> {
                 node.condemned_next = next;
                 node.cursor = 1;
             }
-            Cap::VSpace { vspace } if last => {
-                let next = self.condemned.spaces.replace(vspace);
-                self.arena.get_mut(vspace).condemned_next = next;
+            Cap::VSpace { vspace } => {
+                // It may be the running thread's.
+                self.core().reschedule = true;
+                if last {
+                    let next = self.condemned.spaces.replace(vspace);
+                    self.arena.get_mut(vspace).condemned_next = next;
+                }
             }
             _ => {}
         }

@@ -129,6 +129,13 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
+    /// Whether `tcb`, which ran when the kernel was entered, just goes on: the same world, space and time.
+    #[inline(always)]
+    pub fn undisturbed(&mut self, tcb: Handle<Tcb>) -> bool {
+        let core = self.core();
+        !core.reschedule && core.current == Some(tcb)
+    }
+
     /// The thread that runs on this core, if any.
     pub fn running(&self) -> Option<Handle<Tcb>> {
         self.cores[self.here()].current

@@ -31,25 +31,22 @@ pub fn slot_of(arena: &Arena, cnode: Handle<CNode>, bits: u8, index: u32) -> Res
 /// `EmptySlot` if there is no capability on the way; `OutOfRange` if a guard differs or the address is too short.
 #[inline(always)]
 pub fn lookup(arena: &Arena, tcb: Handle<Tcb>, address: CPtr) -> Result<Handle<Slot>, Error> {
-    let Cap::CNode { bits, guard_bits, cnode, guard } = arena.get(tcb).cspace.cap else {
-        return Err(Error::EmptySlot);
-    };
     // One step, the usual case: guard and index are the whole address.
-    if u32::from(bits) + u32::from(guard_bits) == 32 && guard == 0 {
-        return if address >> bits == 0 && address != 0 {
-            Ok(arena.nth(arena.part::<CNode, Slot>(cnode, 0), address))
-        } else {
-            Err(if address == 0 { Error::EmptySlot } else { Error::OutOfRange })
-        };
+    if let Cap::CNode { cnode, direct, .. } = arena.get(tcb).cspace.cap
+        && address.wrapping_sub(1) < direct
+    {
+        return Ok(arena.nth(arena.part::<CNode, Slot>(cnode, 0), address));
     }
-    steps(arena, arena.get(tcb).cspace.cap, address)
+    steps(arena, tcb, address)
 }
 
 #[cold]
-fn steps(arena: &Arena, mut cap: Cap, address: CPtr) -> Result<Handle<Slot>, Error> {
+#[inline(never)]
+fn steps(arena: &Arena, tcb: Handle<Tcb>, address: CPtr) -> Result<Handle<Slot>, Error> {
+    let mut cap = arena.get(tcb).cspace.cap;
     let mut left = 32u32;
     loop {
-        let Cap::CNode { bits, guard_bits, cnode, guard } = cap else {
+        let Cap::CNode { bits, guard_bits, cnode, guard, .. } = cap else {
             return Err(if cap.is_null() { Error::EmptySlot } else { Error::OutOfRange });
         };
         let (bits, guard_bits) = (u32::from(bits), u32::from(guard_bits));

@@ -36,10 +36,9 @@ impl From<Preempted> for Stop {
 }
 
 impl<P: Platform> Kernel<P> {
-    /// The running component executed `SVC #number`.
+    /// The running component `tcb` executed `SVC #number`.
     #[inline(always)]
-    pub fn on_syscall(&mut self, number: u32) {
-        let tcb = self.current();
+    pub fn on_syscall(&mut self, tcb: Handle<Tcb>, number: u32) {
         const CALL: u32 = Syscall::Call as u32;
         const REPLY_RECV: u32 = Syscall::ReplyRecv as u32;
         match number {

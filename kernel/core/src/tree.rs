@@ -63,9 +63,9 @@ pub fn remove(arena: &mut Arena, slot: Handle<Slot>) {
 /// Moves a capability, with its place in the tree, to an empty slot. The children are told one by one:
 /// what has many can't be moved cheaply, which `cnode::movable` refuses.
 pub fn relocate(arena: &mut Arena, from: Handle<Slot>, to: Handle<Slot>) {
-    let node = *arena.get(from);
-    *arena.get_mut(to) = node;
-    *arena.get_mut(from) = Slot { cap: Cap::Null, parent: None, child: None, next: None, prev: None };
+    let (old, new) = arena.pair_mut(from, to);
+    let node = core::mem::replace(old, Slot { cap: Cap::Null, parent: None, child: None, next: None, prev: None });
+    *new = node;
     match (node.prev, node.parent) {
         (Some(prev), _) => arena.get_mut(prev).next = Some(to),
         (None, Some(parent)) => arena.get_mut(parent).child = Some(to),

@@ -39,8 +39,10 @@ pub fn plan_retype(bits: u8, used: u32, object: ObjectType, size_bits: u32, coun
     let bytes = object.bytes(size_bits).ok_or(Error::OutOfRange)?;
     let align = (object.align(size_bits) >> GRANULE_BITS).max(1);
     let each = bytes >> GRANULE_BITS;
-    let stride = each.next_multiple_of(align);
-    let first = u64::from(used).next_multiple_of(align);
+    // Alignments are powers of two.
+    let up = |granules: u64| (granules + (align - 1)) & !(align - 1);
+    let stride = up(each);
+    let first = up(u64::from(used));
     let end = first + stride * u64::from(count.max(1) - 1) + each;
     if end > 1u64 << (u32::from(bits) - GRANULE_BITS) {
         return Err(Error::OutOfMemory);
@@ -89,7 +91,7 @@ impl<P: Platform> Kernel<P> {
             ObjectType::CNode => {
                 let cnode = self.arena.place::<CNode>(place);
                 self.arena.get_mut(cnode).bits = size_bits;
-                Cap::CNode { bits: size_bits as u8, guard_bits: 32 - size_bits as u8, cnode, guard: 0 }
+                Cap::cnode(size_bits as u8, 32 - size_bits as u8, cnode, 0)
             }
             ObjectType::Table => Cap::Table {
                 level: size_bits as u8,

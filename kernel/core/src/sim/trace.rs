@@ -203,7 +203,8 @@ fn one_step(world: &mut World, random: &mut Random, coverage: &mut Coverage) -> 
     context.r[2..6].copy_from_slice(&words);
     context.r[12] = r12;
     context.pc = 0x1000;
-    world.kernel.on_syscall(number);
+    let caller = world.kernel.current();
+    world.kernel.on_syscall(caller, number);
     coverage.calls += u32::from(world.kernel.arena.get(tcb).context.r[0] == 0);
     what
 }

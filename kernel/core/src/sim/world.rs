@@ -88,7 +88,8 @@ impl World {
         let pc = context.pc;
         loop {
             self.kernel.arena.get_mut(tcb).context.pc = pc.wrapping_add(4);
-            self.kernel.on_syscall(call as u32);
+            let caller = self.kernel.current();
+            self.kernel.on_syscall(caller, call as u32);
             self.kernel.schedule();
             // A call that was preempted stands at its SVC again.
             if self.kernel.running() != Some(tcb) || self.kernel.arena.get(tcb).context.pc != pc {

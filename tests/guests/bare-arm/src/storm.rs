@@ -13,7 +13,6 @@ fn eoi_only(iar: u32) {
 }
 /// 0: tells once in 100 ms that it lives. 1: ends a level interrupt whose line is still high. 2: four active, one waits.
 pub fn storm(mode: u32) -> ! {
-    
     println!("mode {mode}");
     gic::enable();
     if mode == 0 {
@@ -53,6 +52,8 @@ pub fn storm(mode: u32) -> ! {
         while timer::now() < end {}
         println!("attacker {mode} goes on {n}, irqs {}", ENDED.load(Relaxed));
         n += 1;
-        if n == 20 { psci::off(); }
+        if n == 20 {
+            psci::off();
+        }
     }
 }
