@@ -53,6 +53,9 @@ pub enum Syscall {
 }
 
 impl Syscall {
+    /// How many there are; their numbers are 0 to `COUNT - 1`.
+    pub const COUNT: u32 = Self::Yield as u32 + 1;
+
     /// The call of that number, or `None` if there is none.
     pub const fn from_number(number: u32) -> Option<Self> {
         Some(match number {

@@ -3,7 +3,7 @@
 use crate::hsr::{Hsr, Status, class};
 use abi::fault::FaultKind;
 
-/// A component's fault. SVC never comes here: entry code has taken it already.
+/// A component's fault. SVC never comes here: it is a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ComponentFault {
     /// What it did.

@@ -12,9 +12,10 @@
 
 use crate::epitaph::Record;
 use crate::{cell, epitaph, trap};
+use abi::Syscall;
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
-use kernel_core::Context;
+use kernel_core::{Context, Handle};
 
 /// Registers at a fault of the kernel's own. Written by the vectors, read by the epitaph.
 pub(crate) static mut RECORD: Record = Record::EMPTY;
@@ -25,6 +26,10 @@ const _: () = assert!(
         && offset_of!(Context, pc) == SAVED + 8
         && offset_of!(Context, cpsr) == SAVED + 12
 );
+
+/// HSR of `SVC #0` in ARM state (ARM DDI 0406C B3.13.6): the number stands in its low bits. A Thumb one goes the longer
+/// way: its IL bit differs.
+const SVC_ARM: u32 = 0x11 << 26 | 1 << 25;
 
 global_asm!(
     r#"
@@ -44,7 +49,7 @@ hyp_vectors:
     b   hyp_irq
     b   fault_fiq
 
-    @ Stores the running thread's registers; takes the kernel's stack.
+    @ Stores the running thread's registers; takes the kernel's stack. r0: the thread.
     .macro store_context
     stm sp, {{r0-r12}}
     mrs r2, SP_usr
@@ -53,6 +58,7 @@ hyp_vectors:
     mrs r5, SPSR
     add r6, sp, #{saved}
     stm r6, {{r2-r5}}
+    mov r0, sp
     movw sp, #:lower16:__stack_top
     movt sp, #:upper16:__stack_top
     .endm
@@ -72,11 +78,12 @@ hyp_vectors:
     .balign 64
 hyp_trap:
     store_context
-    mrc p15, 4, r0, c5, c2, 0       @ HSR
-    lsr r1, r0, #26
-    cmp r1, #0x11                   @ SVC: only a component's comes here
-    bne {trap}
-    uxth r0, r0
+    mrc p15, 4, r1, c5, c2, 0       @ HSR
+    eor r1, r1, #{svc}              @ of an SVC in ARM state, which only a component's comes here, its number is left
+    cmp r1, #{calls}
+    blo {syscall}
+    eor r0, r1, #{svc}
+    bl  {trap}                      @ comes back for the other SVCs only
     b   {syscall}
 
 hyp_irq:
@@ -133,6 +140,8 @@ fault_common:
     .text
     "#,
     saved = const SAVED,
+    svc = const SVC_ARM,
+    calls = const Syscall::COUNT,
     syscall = sym syscall,
     trap = sym other_trap,
     irq = sym interrupt,
@@ -181,18 +190,21 @@ pub(crate) fn leave_to_guest(context: u32) -> ! {
     unsafe { asm!("b exit_guest", in("r0") context, options(noreturn)) }
 }
 
-extern "C" fn syscall(number: u32) -> ! {
+extern "C" fn syscall(context: u32, number: u32) -> ! {
     // SAFETY: E: the outermost function of an entry.
     let kernel = unsafe { cell::enter() };
-    let tcb = kernel.current();
-    kernel.on_syscall(tcb, number);
-    trap::leave_call(kernel, tcb)
+    // SAFETY: SP_hyp was the context of the thread that ran, with which a `Tcb` begins.
+    let tcb = unsafe { Handle::live(context) };
+    trap::syscall(kernel, tcb, number)
 }
 
-extern "C" fn other_trap(hsr: u32) -> ! {
+/// A trap that is no system call in ARM state. Returns for what is one all the same: the thread, and above it the number.
+extern "C" fn other_trap(hsr: u32) -> u64 {
     // SAFETY: E: the outermost function of an entry.
     let kernel = unsafe { cell::enter() };
-    trap::trap(kernel, hsr);
+    if let Some((tcb, number)) = trap::trap(kernel, hsr) {
+        return u64::from(number) << 32 | u64::from(tcb.address());
+    }
     trap::leave::<false>(kernel)
 }
 

@@ -3,11 +3,11 @@
 use crate::classify::{Guest, GuestEvent, Trap, classify};
 use crate::component_fault::component_fault;
 use crate::entry::{leave_to_component, leave_to_guest};
-use crate::hsr::Hsr;
+use crate::hsr::{Hsr, class};
 use crate::platform::Armv7;
 use crate::sysreg::{self, ats1cpr, hdfar, hifar, hpfar, isr, par};
 use crate::timer::{HYP_TIMER, VIRTUAL_TIMER};
-use crate::world::{self, World};
+use crate::world::{self, Live, World};
 use crate::{gic, psr, vcpu_state, virtual_interface};
 use abi::vcpu::GuestRegister;
 use kernel_core::tcb::Tcb;
@@ -35,15 +35,19 @@ impl Guest for Loaded {
     }
 }
 
-/// A trap that is no system call.
+/// A trap. Of a system call, the caller and the number come back.
 #[inline(always)]
-pub(crate) fn trap(kernel: &mut Kernel<Armv7>, hsr: u32) {
+pub(crate) fn trap(kernel: &mut Kernel<Armv7>, hsr: u32) -> Option<(Handle<Tcb>, u32)> {
     if kernel.platform.live.world == World::Guest {
         guest_trap(kernel, hsr);
+    } else if Hsr(hsr).class() == class::SVC {
+        // In Thumb state, or of a number that no call has.
+        return Some((kernel.current(), hsr & 0xffff));
     } else {
         let fault = component_fault(Hsr(hsr), hdfar::read(), hifar::read());
         kernel.on_component_fault(fault.kind, fault.address, hsr);
     }
+    None
 }
 
 #[inline(always)]
@@ -98,13 +102,32 @@ fn idle(kernel: &mut Kernel<Armv7>) {
     interrupt(kernel);
 }
 
-/// Leaves the kernel after a component's system call.
+/// A component's system call.
 #[inline(always)]
-pub(crate) fn leave_call(kernel: &mut Kernel<Armv7>, tcb: Handle<Tcb>) -> ! {
-    if kernel.undisturbed(tcb) {
-        leave_to_component(tcb.address())
+pub(crate) fn syscall(kernel: &mut Kernel<Armv7>, tcb: Handle<Tcb>, number: u32) -> ! {
+    match kernel.on_syscall(tcb, number) {
+        Some(to) => {
+            if let Some(vttbr) = kernel.direct(to) {
+                run(&mut kernel.platform.live, to, vttbr);
+                leave_to_component(to.address())
+            }
+        }
+        None => {
+            if kernel.undisturbed(tcb) {
+                leave_to_component(tcb.address())
+            }
+        }
     }
     leave::<true>(kernel)
+}
+
+/// Another thread, and its space.
+#[inline(always)]
+fn run(live: &mut Live, tcb: Handle<Tcb>, vttbr: u64) {
+    live.vttbr = vttbr;
+    sysreg::vttbr::write(vttbr);
+    live.tcb = Some(tcb);
+    sysreg::clrex();
 }
 
 /// Leaves the kernel for whoever is to run. `CHANGED`: mostly somebody else than before, so that to compare costs more
@@ -119,10 +142,7 @@ pub(crate) fn leave<const CHANGED: bool>(kernel: &mut Kernel<Armv7>) -> ! {
     };
     let live = &mut kernel.platform.live;
     if CHANGED || live.tcb != Some(next.tcb) || live.vttbr != next.vttbr {
-        live.vttbr = next.vttbr;
-        sysreg::vttbr::write(next.vttbr);
-        live.tcb = Some(next.tcb);
-        sysreg::clrex();
+        run(live, next.tcb, next.vttbr);
     }
     match next.vcpu {
         None => {

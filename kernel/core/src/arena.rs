@@ -53,6 +53,16 @@ impl<T> core::fmt::Debug for Handle<T> {
 }
 
 impl<T> Handle<T> {
+    /// The object at an address that was a handle's.
+    ///
+    /// # Safety
+    /// L: a live object of that type is there; the address is not 0.
+    #[inline(always)]
+    pub const unsafe fn live(address: u32) -> Self {
+        // SAFETY: the caller's promise.
+        Self { address: unsafe { NonZeroU32::new_unchecked(address) }, object: PhantomData }
+    }
+
     /// The object's physical address.
     #[inline(always)]
     pub const fn address(self) -> u32 {

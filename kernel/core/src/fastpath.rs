@@ -1,6 +1,7 @@
-//! The fast path: a short call to a passive server that waits, and its answer, with nothing else to decide.
+//! The fast path: a short call to a passive server that waits, and its answer; a short message to an active one; a signal.
+//! With nothing else to decide.
 //!
-//! Each function looks at all that could make the case another one before it changes anything, and answers `false`
+//! Each function looks at all that could make the case another one before it changes anything, and answers `None`
 //! then: the general code of `ipc.rs` does the same, at length, and is what these two must agree with
 //! (`tests/ipc.rs` runs both). What is spared: queues of more than one thread, the scheduler, the clock.
 
@@ -19,6 +20,15 @@ use abi::message::{MessageInfo, REGISTER_BYTES, REGISTER_WORDS};
 /// The message's part of a context: descriptor and words.
 const MESSAGE: core::ops::Range<usize> = R_INFO..R_WORDS + REGISTER_WORDS;
 
+/// How a call that took the fast path ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fast {
+    /// That thread runs from now on, and nothing is left to decide.
+    Runs(Handle<Tcb>),
+    /// The caller goes on, unless the scheduler finds another.
+    Done,
+}
+
 impl<P: Platform> Kernel<P> {
     /// Whether nobody who is ready is more urgent than that.
     #[inline(always)]
@@ -34,17 +44,17 @@ impl<P: Platform> Kernel<P> {
         rights: Rights,
         endpoint: Handle<Endpoint>,
         badge: u32,
-    ) -> bool {
+    ) -> Option<Handle<Tcb>> {
         if !MessageInfo(self.arena.get(tcb).context.r[R_INFO]).is_short() {
-            return false;
+            return None;
         }
-        let Some(to) = self.fast_donate(tcb, endpoint, Sent::Call) else { return false };
+        let to = self.fast_donate(tcb, endpoint, Sent::Call)?;
         let (client, server) = self.arena.pair_mut(tcb, to);
         client.grants = rights.contains(Rights::GRANT);
         server.context.r[0] = 0;
         server.context.r[R_BADGE] = badge;
         server.context.r[MESSAGE].copy_from_slice(&client.context.r[MESSAGE]);
-        true
+        Some(to)
     }
 
     /// An exit of the guest that `tcb` runs, whose VMM waits.
@@ -103,29 +113,29 @@ impl<P: Platform> Kernel<P> {
 
     /// A short answer of a passive server to the caller whose context it runs on, and its next wait.
     #[inline(always)]
-    pub(crate) fn fast_reply_receive(&mut self, tcb: Handle<Tcb>) -> bool {
+    pub(crate) fn fast_reply_receive(&mut self, tcb: Handle<Tcb>) -> Option<Fast> {
         let registers = &self.arena.get(tcb).context.r;
         let info = MessageInfo(registers[R_INFO]);
         let (endpoint, reply) = (registers[0], registers[R_BADGE]);
         if !info.is_short() {
-            return false;
+            return None;
         }
-        let Ok(slot) = lookup::lookup(&self.arena, tcb, reply) else { return false };
-        let Cap::Reply { reply } = self.arena.get(slot).cap else { return false };
-        let Ok(slot) = lookup::lookup(&self.arena, tcb, endpoint) else { return false };
-        let Cap::Endpoint { rights, endpoint, .. } = self.arena.get(slot).cap else { return false };
+        let slot = lookup::lookup(&self.arena, tcb, reply).ok()?;
+        let Cap::Reply { reply } = self.arena.get(slot).cap else { return None };
+        let slot = lookup::lookup(&self.arena, tcb, endpoint).ok()?;
+        let Cap::Endpoint { rights, endpoint, .. } = self.arena.get(slot).cap else { return None };
         let object = self.arena.get(reply);
-        let (Some(caller), Some(context)) = (object.caller, object.donated) else { return false };
+        let (caller, context) = (object.caller?, object.donated?);
+        debug_assert!(object.receiver.is_none());
         let client = self.arena.get(caller);
         let (sent, priority) = (client.sent, client.priority);
         let simple = rights.contains(Rights::READ)
-            && object.receiver.is_none()
             && client.sched.is_none()
             && matches!(sent, Sent::Call | Sent::Exit)
             && self.is_lent(context, tcb)
             && self.arena.get(endpoint).waiters == Waiters::None;
         if !simple || !self.most_urgent(priority) {
-            return false;
+            return None;
         }
 
         let object = self.arena.get_mut(reply);
@@ -153,6 +163,46 @@ impl<P: Platform> Kernel<P> {
                 self.make_unready(caller);
             }
         }
-        true
+        Some(Fast::Runs(caller))
+    }
+
+    /// A short message, without an answer, to a thread that waits for one and has time of its own.
+    #[inline(always)]
+    pub(crate) fn fast_send(&mut self, tcb: Handle<Tcb>) -> Option<Fast> {
+        let registers = &self.arena.get(tcb).context.r;
+        if !MessageInfo(registers[R_INFO]).is_short() {
+            return None;
+        }
+        let slot = lookup::lookup(&self.arena, tcb, registers[0]).ok()?;
+        let Cap::Endpoint { rights, endpoint, badge } = self.arena.get(slot).cap else { return None };
+        let point = self.arena.get(endpoint);
+        let to = point.queue.head?;
+        if !rights.contains(Rights::WRITE) || point.waiters != Waiters::Receivers || self.arena.get(to).sched.is_none()
+        {
+            return None;
+        }
+
+        self.dequeue(endpoint, to);
+        self.unlink_receiver(to);
+        let (client, server) = self.arena.pair_mut(tcb, to);
+        client.context.r[0] = 0;
+        server.context.r[0] = 0;
+        server.context.r[R_BADGE] = badge;
+        server.context.r[MESSAGE].copy_from_slice(&client.context.r[MESSAGE]);
+        server.state = State::Running;
+        Some(self.wake(to))
+    }
+
+    /// A signal.
+    #[inline(always)]
+    pub(crate) fn fast_signal(&mut self, tcb: Handle<Tcb>) -> Option<Fast> {
+        let slot = lookup::lookup(&self.arena, tcb, self.arena.get(tcb).context.r[0]).ok()?;
+        match self.arena.get(slot).cap {
+            Cap::Notification { rights, notification, badge } if rights.contains(Rights::WRITE) => {
+                self.arena.get_mut(tcb).context.r[0] = 0;
+                Some(self.signal(notification, badge))
+            }
+            _ => None,
+        }
     }
 }

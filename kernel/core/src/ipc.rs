@@ -44,7 +44,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     #[inline(always)]
-    fn dequeue(&mut self, endpoint: Handle<Endpoint>, tcb: Handle<Tcb>) {
+    pub(crate) fn dequeue(&mut self, endpoint: Handle<Endpoint>, tcb: Handle<Tcb>) {
         let mut queue = self.arena.get(endpoint).queue;
         queue.remove(&mut self.arena, tcb);
         let point = self.arena.get_mut(endpoint);
@@ -84,7 +84,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     #[inline(always)]
-    fn unlink_receiver(&mut self, to: Handle<Tcb>) -> Option<Handle<Reply>> {
+    pub(crate) fn unlink_receiver(&mut self, to: Handle<Tcb>) -> Option<Handle<Reply>> {
         let reply = self.arena.get_mut(to).reply.take()?;
         self.arena.get_mut(reply).receiver = None;
         Some(reply)

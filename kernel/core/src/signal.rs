@@ -1,6 +1,7 @@
 //! Notifications: signal and wait.
 
 use crate::arena::Handle;
+use crate::fastpath::Fast;
 use crate::objects::Notification;
 use crate::tcb::{State, Tcb};
 use crate::transfer::R_BADGE;
@@ -8,12 +9,13 @@ use crate::{Kernel, Platform};
 use abi::Error;
 
 impl<P: Platform> Kernel<P> {
-    /// Sets the bits of `badge`, and wakes the first waiter with all bits that are set.
+    /// Sets the bits of `badge`, and wakes the first waiter with all bits that are set. The last act of an entry: the waiter
+    /// may run from now on.
     #[inline]
-    pub(crate) fn signal(&mut self, notification: Handle<Notification>, badge: u32) {
+    pub(crate) fn signal(&mut self, notification: Handle<Notification>, badge: u32) -> Fast {
         let object = self.arena.get_mut(notification);
         object.word |= badge;
-        let Some(tcb) = object.queue.head else { return };
+        let Some(tcb) = object.queue.head else { return Fast::Done };
         let word = core::mem::take(&mut object.word);
         let mut queue = object.queue;
         queue.remove(&mut self.arena, tcb);
@@ -22,7 +24,7 @@ impl<P: Platform> Kernel<P> {
         thread.context.r[R_BADGE] = word;
         thread.context.r[0] = 0;
         thread.state = State::Running;
-        self.make_ready(tcb);
+        self.wake(tcb)
     }
 
     /// `tcb` takes the word of a notification, or waits for one that is not zero.

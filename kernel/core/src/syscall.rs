@@ -5,6 +5,7 @@
 
 use crate::arena::Handle;
 use crate::cap::{Cap, Slot};
+use crate::fastpath::Fast;
 use crate::kernel::Preempted;
 use crate::objects::{Endpoint, Reply};
 use crate::tcb::{Sent, Tcb};
@@ -36,18 +37,34 @@ impl From<Preempted> for Stop {
 }
 
 impl<P: Platform> Kernel<P> {
-    /// The running component `tcb` executed `SVC #number`.
+    /// The running component `tcb` executed `SVC #number`. A thread comes back if it runs from now on and nothing is left
+    /// to decide: neither its time nor its turn.
     #[inline(always)]
-    pub fn on_syscall(&mut self, tcb: Handle<Tcb>, number: u32) {
+    pub fn on_syscall(&mut self, tcb: Handle<Tcb>, number: u32) -> Option<Handle<Tcb>> {
         const CALL: u32 = Syscall::Call as u32;
         const REPLY_RECV: u32 = Syscall::ReplyRecv as u32;
-        match number {
-            CALL => {
-                let result = self.call(tcb);
-                self.finish(tcb, result);
+        const SEND: u32 = Syscall::Send as u32;
+        const SIGNAL: u32 = Syscall::Signal as u32;
+        let done = match number {
+            CALL => match self.call(tcb) {
+                Ok(direct) => return direct,
+                Err(stop) => {
+                    self.finish(tcb, Err(stop));
+                    return None;
+                }
+            },
+            REPLY_RECV => self.fast_reply_receive(tcb),
+            SEND => self.fast_send(tcb),
+            SIGNAL => self.fast_signal(tcb),
+            _ => None,
+        };
+        match done {
+            Some(Fast::Runs(tcb)) => Some(tcb),
+            Some(Fast::Done) => None,
+            None => {
+                self.slow_syscall(tcb, number);
+                None
             }
-            REPLY_RECV if self.fast_reply_receive(tcb) => {}
-            _ => self.slow_syscall(tcb, number),
         }
     }
 
@@ -69,7 +86,7 @@ impl<P: Platform> Kernel<P> {
     #[inline]
     fn syscall(&mut self, tcb: Handle<Tcb>, number: u32) -> Result<(), Stop> {
         match Syscall::from_number(number) {
-            Some(Syscall::Call) => self.call(tcb),
+            Some(Syscall::Call) => self.call(tcb).map(|_| ()),
             Some(Syscall::ReplyRecv) => {
                 let reply = self.reply_operand(tcb)?;
                 let endpoint = self.endpoint_to_receive(tcb)?;
@@ -84,12 +101,8 @@ impl<P: Platform> Kernel<P> {
             Some(Syscall::NbSend) => self.send_call(tcb, false),
             Some(Syscall::Recv) => self.receive_call(tcb, true),
             Some(Syscall::NbRecv) => self.receive_call(tcb, false),
+            // Those that `fast_signal` did not take.
             Some(Syscall::Signal) => match self.operand(tcb)? {
-                Cap::Notification { rights, notification, badge } if rights.contains(Rights::WRITE) => {
-                    self.arena.get_mut(tcb).context.r[0] = 0;
-                    self.signal(notification, badge);
-                    Ok(())
-                }
                 Cap::Notification { .. } => Err(Error::NoRights.into()),
                 _ => Err(Error::WrongType.into()),
             },
@@ -150,28 +163,29 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// `Call`: to a server, or to the kernel.
+    /// `Call`: to a server, or to the kernel. The server comes back if it runs at once.
     #[inline(always)]
-    fn call(&mut self, tcb: Handle<Tcb>) -> Result<(), Stop> {
+    fn call(&mut self, tcb: Handle<Tcb>) -> Result<Option<Handle<Tcb>>, Stop> {
         let slot = self.operand_slot(tcb)?;
         match self.arena.get(slot).cap {
             Cap::Endpoint { rights, endpoint, badge } => {
                 if !rights.contains(Rights::WRITE) {
                     return Err(Error::NoRights.into());
                 }
-                if self.fast_call(tcb, rights, endpoint, badge) {
-                    return Ok(());
+                if let Some(server) = self.fast_call(tcb, rights, endpoint, badge) {
+                    return Ok(Some(server));
                 }
                 let thread = self.arena.get_mut(tcb);
                 thread.sent = Sent::Call;
                 thread.badge = badge;
                 thread.grants = rights.contains(Rights::GRANT);
                 self.send(tcb, endpoint);
-                Ok(())
+                Ok(None)
             }
             cap => {
                 let info = MessageInfo(self.arena.get(tcb).context.r[R_INFO]);
-                self.invoke(tcb, slot, cap, info)
+                self.invoke(tcb, slot, cap, info)?;
+                Ok(None)
             }
         }
     }

@@ -19,9 +19,7 @@ fn once(desk: &mut Desk, cap: u32, method: u16, words: &[u32]) {
     c.r[1] = MessageInfo::new(method, words.len() * 4).0;
     c.r[2..2 + words.len()].copy_from_slice(words);
     c.pc = 0x1004;
-    let caller = desk.world.kernel.current();
-    desk.world.kernel.on_syscall(caller, Syscall::Call as u32);
-    desk.world.kernel.schedule();
+    desk.world.enter(Syscall::Call as u32);
 }
 
 #[test]

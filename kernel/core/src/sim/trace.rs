@@ -203,8 +203,7 @@ fn one_step(world: &mut World, random: &mut Random, coverage: &mut Coverage) -> 
     context.r[2..6].copy_from_slice(&words);
     context.r[12] = r12;
     context.pc = 0x1000;
-    let caller = world.kernel.current();
-    world.kernel.on_syscall(caller, number);
+    world.enter(number);
     coverage.calls += u32::from(world.kernel.arena.get(tcb).context.r[0] == 0);
     what
 }

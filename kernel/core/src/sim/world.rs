@@ -7,7 +7,7 @@ use crate::boot::{BootPlan, MemoryRange};
 use crate::cap::{Cap, Slot};
 use crate::objects::CNode;
 use crate::tcb::Tcb;
-use crate::{Kernel, Next};
+use crate::{Kernel, Next, Running};
 use abi::boot::{PAYLOAD_MAGIC, PAYLOAD_VERSION, PayloadHeader, ROOT_LINK_ADDRESS, Segment, root_slot};
 use abi::message::MessageInfo;
 use abi::object::ObjectType;
@@ -77,6 +77,25 @@ impl World {
         self.kernel.arena.get(self.slot(index)).cap
     }
 
+    /// The running thread executes `SVC #number`, and the kernel is left again. Entry code leaves by a shorter way where
+    /// the kernel says that it may: that way must lead to where the scheduler does.
+    ///
+    /// # Panics
+    /// If it leads elsewhere.
+    pub fn enter(&mut self, number: u32) -> Next {
+        let caller = self.kernel.current();
+        let before = self.kernel.direct(caller);
+        let short = match self.kernel.on_syscall(caller, number) {
+            Some(to) => self.kernel.direct(to).map(|vttbr| (to, vttbr)),
+            None => before.filter(|_| self.kernel.undisturbed(caller)).map(|vttbr| (caller, vttbr)),
+        };
+        let next = self.kernel.schedule();
+        if let Some((tcb, vttbr)) = short {
+            assert_eq!(next, Next::Run(Running { tcb, vttbr, vcpu: None }), "the short way out of SVC {number}");
+        }
+        next
+    }
+
     /// Makes the running thread do a system call; its registers afterwards: r0, r1, r2-r5, r12.
     pub fn syscall(&mut self, call: Syscall, r0: u32, info: u32, words: [u32; 4], r12: u32) -> [u32; 7] {
         let tcb = self.kernel.current();
@@ -88,9 +107,7 @@ impl World {
         let pc = context.pc;
         loop {
             self.kernel.arena.get_mut(tcb).context.pc = pc.wrapping_add(4);
-            let caller = self.kernel.current();
-            self.kernel.on_syscall(caller, call as u32);
-            self.kernel.schedule();
+            self.enter(call as u32);
             // A call that was preempted stands at its SVC again.
             if self.kernel.running() != Some(tcb) || self.kernel.arena.get(tcb).context.pc != pc {
                 break;

@@ -64,7 +64,7 @@ fn run(_thread: u32) {
         }),
     );
     report(
-        "send",
+        "send-round",
         5,
         time::<{ begin(5) }, { end(5) }>(|| {
             svc::<{ Syscall::Send as u32 }>(Registers::new(sends, short, [0; 4], 0));
@@ -77,7 +77,12 @@ fn run(_thread: u32) {
             svc::<{ Syscall::Signal as u32 }>(Registers::new(wake, short, [0; 4], 0));
         }),
     );
-    // The waiter makes the mark at the end.
+    // The receiver and the waiter make the marks at the end.
+    for _ in 0..ROUNDS {
+        echo::mark::<{ begin(echo::RECEIVED) }>();
+        svc::<{ Syscall::Send as u32 }>(Registers::new(sends, short, [0; 4], 0));
+    }
+    log::info!("bench: send - mark {=u32} rounds 1", echo::RECEIVED);
     for _ in 0..ROUNDS {
         echo::mark::<{ begin(echo::WOKEN) }>();
         svc::<{ Syscall::Signal as u32 }>(Registers::new(wake, short, [0; 4], 0));

@@ -25,6 +25,8 @@ pub fn role(capability: impl Fn(&str) -> Option<u32>) -> Role {
 
 /// The waiter marks the end of this number when it has been woken.
 pub const WOKEN: u32 = 7;
+/// The receiver marks the end of this number when it has received.
+pub const RECEIVED: u32 = 8;
 /// Rounds of each measurement.
 pub const ROUNDS: u32 = 2000;
 /// So often the waiter makes no mark, which would count with the rounds that are measured first: all of them, and one before.

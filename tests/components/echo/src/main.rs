@@ -22,18 +22,24 @@ fn run(_thread: u32) {
                 message = svc::<{ Syscall::ReplyRecv as u32 }>(Registers::new(endpoint, info, message.words, reply));
             }
         }
-        Role::Receiver(endpoint) => loop {
+        Role::Receiver(endpoint) => woken::<{ echo::end(echo::RECEIVED) }>(|| {
             svc::<{ Syscall::Recv as u32 }>(Registers::new(endpoint, MessageInfo::default(), [0; 4], 0));
-        },
-        Role::Waiter => {
-            let mut silent = echo::SILENT_WAKES;
-            loop {
-                svc::<{ Syscall::Wait as u32 }>(Registers::new(slot::EVENTS, MessageInfo::default(), [0; 4], 0));
-                match silent {
-                    0 => echo::mark::<{ echo::end(echo::WOKEN) }>(),
-                    _ => silent -= 1,
-                }
-            }
+        }),
+        Role::Waiter => woken::<{ echo::end(echo::WOKEN) }>(|| {
+            svc::<{ Syscall::Wait as u32 }>(Registers::new(slot::EVENTS, MessageInfo::default(), [0; 4], 0));
+        }),
+    }
+}
+
+/// Waits for ever, and makes the mark each time that it has been woken.
+#[cfg(target_os = "none")]
+fn woken<const MARK: u32>(wait: impl Fn()) {
+    let mut silent = echo::SILENT_WAKES;
+    loop {
+        wait();
+        match silent {
+            0 => echo::mark::<MARK>(),
+            _ => silent -= 1,
         }
     }
 }
