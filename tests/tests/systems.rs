@@ -17,6 +17,13 @@ fn two_components_talk() {
     }
 }
 
+#[test]
+fn a_server_whose_callers_time_runs_out_goes_on_with_the_next_and_root_says_so() {
+    let ended = Run::system("late", 60).until("late is done").go().ended_with(0);
+    ended.tells("200 us of work: done, true").tells("35000 us of work: done, true");
+    ended.tells("server used up its caller's time, 2 times by now").never_tells("died").never_tells("crashed");
+}
+
 fn bare(name: &str) {
     for board in BOARDS {
         let run = Run::system(name, 90).board(board).prompt(r"\? $").input("hello there\n");

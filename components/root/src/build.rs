@@ -88,7 +88,15 @@ impl Root {
             Record::Group { name, untyped_bits, slot, policy } => {
                 self.memory.make_untyped(untyped_bits.into(), slot)?;
                 let state = State::Running;
-                self.table.add_group(Group { name, slot, policy, state, restarts_us: [None; 5], restart_count: 0 })
+                self.table.add_group(Group {
+                    name,
+                    slot,
+                    policy,
+                    state,
+                    restarts_us: [None; 5],
+                    restart_count: 0,
+                    late_count: 0,
+                })
             }
             Record::Object { group, slot, kind } => {
                 let object = Object { group, slot, kind, handler: Handler::Here };

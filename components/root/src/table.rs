@@ -74,6 +74,8 @@ pub struct Group {
     pub restarts_us: [Option<u64>; RESTARTS_MAX],
     /// How often it was restarted.
     pub restart_count: u32,
+    /// How often one of its servers used up its caller's time.
+    pub late_count: u32,
 }
 
 /// Objects and groups by their numbers.

@@ -3,6 +3,7 @@
 use crate::build::Root;
 use crate::failure::Failure;
 use crate::lifecycle::{Done, Outcome};
+use abi::MessageInfo;
 use abi::boot::root_slot;
 use abi::fault::FaultKind;
 use abi::message::MESSAGE_BYTES_MAX;
@@ -37,7 +38,10 @@ impl Root {
         let label = message.info.label();
         let group = message.badge.checked_sub(1).and_then(|number| GroupId::try_from(number).ok());
         let Some(id) = group.filter(|&id| self.table.group(id).is_ok()) else { return Ok(Outcome::GoOn) };
-        let ending = if let Some(fault) = FaultKind::from_label(label) {
+        let ending = if label == FaultKind::TimeOut as u16 {
+            self.late(id, message.words[1]);
+            return Ok(Outcome::GoOn);
+        } else if let Some(fault) = FaultKind::from_label(label) {
             self.epitaph(id, fault, message.words);
             Ending::Crashed
         } else {
@@ -76,6 +80,25 @@ impl Root {
             stack,
             syndrome
         );
+    }
+
+    /// A server has used up its caller's time. It goes on when the caller has time again: who gave too little waits longest.
+    fn late(&mut self, id: GroupId, pc: u32) {
+        if let Ok(group) = self.table.group_mut(id) {
+            group.late_count = group.late_count.saturating_add(1);
+            // The first time, and then ever more rarely.
+            if group.late_count.is_power_of_two() {
+                log::warn!(
+                    "{=str} used up its caller's time, {=u32} times by now, pc {=u32:#x}; it goes on with the next",
+                    group.name,
+                    group.late_count,
+                    pc
+                );
+            }
+        }
+        if let Some((_, reply)) = self.endpoint {
+            let _ = reply.answer(MessageInfo::new(0, 0), [0; 4]);
+        }
     }
 
     fn tell(&self, id: GroupId, ending: Ending, done: Done) {
@@ -138,6 +161,6 @@ const fn cause(fault: FaultKind) -> &'static str {
         FaultKind::Breakpoint => "breakpoint",
         FaultKind::Alignment => "misaligned access or external abort",
         FaultKind::UnknownCall => "unknown system call",
-        FaultKind::TimeOut => "processor time ran out",
+        FaultKind::TimeOut => "its caller's time ran out",
     }
 }

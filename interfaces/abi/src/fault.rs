@@ -20,9 +20,14 @@ pub enum FaultKind {
     Alignment = 0x25,
     /// A system call that does not exist.
     UnknownCall = 0x26,
-    /// The donated processor time ran out, overdraft included.
+    /// A server used up its caller's processor time, and [`OVERDRAFT_US`] of the next refill as well. Answered with label
+    /// 0, it goes on when there is time again.
     TimeOut = 0x27,
 }
+
+/// Microseconds of its caller's next refill that a server may use to come to an end when the caller's budget is used up:
+/// once until that refill comes.
+pub const OVERDRAFT_US: u32 = 50;
 
 impl FaultKind {
     /// The kind of that label.

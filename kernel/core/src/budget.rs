@@ -6,6 +6,7 @@ use crate::tcb::Tcb;
 use crate::timeout::Timeout;
 use crate::{Kernel, Platform};
 use abi::Error;
+use abi::fault::OVERDRAFT_US;
 use core::mem::offset_of;
 
 /// Consumption below this many ticks is charged to the current refill but makes no refill of its own.
@@ -38,6 +39,7 @@ impl<P: Platform> Kernel<P> {
         data.started = now;
         data.refills[0] = Refill { time: now, amount: data.budget };
         data.refill_count = 1;
+        data.overdrawn = 0;
         if let Some(tcb) = data.tcb {
             self.make_ready(tcb);
         }
@@ -96,6 +98,11 @@ impl<P: Platform> Kernel<P> {
         Some(context)
     }
 
+    /// Ticks of the overdraft.
+    pub(crate) fn overdraft_ticks(&self) -> u64 {
+        (u64::from(OVERDRAFT_US) * u64::from(self.platform.ticks_per_us_q16())) >> 16
+    }
+
     /// Takes a thread's own context back from wherever a broken-off call left it.
     pub(crate) fn reclaim_context(&mut self, tcb: Handle<Tcb>) {
         let thread = self.arena.get(tcb);
@@ -115,13 +122,13 @@ impl<P: Platform> Kernel<P> {
 
 impl SchedContext {
     /// Takes `used` ticks from the oldest refill; they come back one period after that refill's time.
-    pub(crate) fn consume(&mut self, used: u64, now: u64) {
+    pub(crate) fn consume(&mut self, used: u64) {
         let head = &mut self.refills[0];
         let taken = used.min(head.amount);
         if taken == 0 {
             return;
         }
-        let back = Refill { time: head.time.min(now) + self.period, amount: taken };
+        let back = Refill { time: head.time + self.period, amount: taken };
         head.amount -= taken;
         let count = self.refill_count as usize;
         if count < REFILLS_MAX && count > 0 && (count == 1 || self.refills[count - 1].time != back.time) {
@@ -132,6 +139,25 @@ impl SchedContext {
             last.amount += back.amount;
             last.time = last.time.max(back.time);
         }
+    }
+
+    /// Lends `ticks` of the next refill, which is not due yet, to the server that runs on this context. Nothing is given
+    /// away: that refill brings so much less, and what is lent comes back when it would have otherwise. `false`, and nothing lent, if that was done already since the last refill
+    /// came, or there is hardly anything to lend.
+    pub(crate) fn overdraw(&mut self, ticks: u64) -> bool {
+        let lent = ticks.min(self.refills[0].amount);
+        let count = self.refill_count as usize;
+        if self.overdrawn != 0 || lent < SMALLEST_REFILL || count >= REFILLS_MAX {
+            return false;
+        }
+        self.overdrawn = 1;
+        self.refills[0].amount -= lent;
+        for n in (0..count).rev() {
+            self.refills.swap(n, n + 1);
+        }
+        self.refills[0] = Refill { time: self.refills[1].time, amount: lent };
+        self.refill_count += 1;
+        true
     }
 
     /// Drops an empty oldest refill. Whether the next one can be used at `now`.

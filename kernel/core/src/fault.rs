@@ -18,6 +18,18 @@ impl<P: Platform> Kernel<P> {
         self.report(tcb, Sent::Fault);
     }
 
+    /// The running server has used up its caller's time, and the overdraft: its fault handler is told. Without one it only
+    /// waits for the next refill, as it does if the handler lets it go on.
+    pub(crate) fn time_out(&mut self, server: Handle<Tcb>) {
+        let thread = self.arena.get_mut(server);
+        if thread.fault_handler.cap.is_null() || thread.state != State::Running {
+            return;
+        }
+        let (pc, sp) = (thread.context.pc, thread.context.sp);
+        thread.report = [MessageInfo::new(FaultKind::TimeOut as u16, REGISTER_BYTES).0, 0, pc, 0, sp];
+        self.report(server, Sent::Fault);
+    }
+
     /// Sends a fault or an exit to the thread's handler.
     #[inline]
     pub(crate) fn report(&mut self, tcb: Handle<Tcb>, sent: Sent) {

@@ -184,11 +184,7 @@ impl<P: Platform> Kernel<P> {
         }
         if returned && self.running() == Some(from) && self.arena.get(caller).state == State::Running {
             // The answer's thread has no time left to run on; its caller goes on where it was.
-            if self.runnable(caller) {
-                self.switch_to(caller);
-            } else {
-                self.cores[self.here()].reschedule = true;
-            }
+            self.switch_to(caller);
         } else {
             if returned {
                 self.make_unready(from);

@@ -104,7 +104,8 @@ pub struct SchedContext {
     pub home: Option<Handle<Tcb>>,
     /// Capabilities that name it.
     pub refs: u32,
-    reserved: u32,
+    /// 1: a server that runs on it has been lent some of the next refill, which has not come yet.
+    pub overdrawn: u32,
 }
 
 /// Entries of a stage-2 table.

@@ -78,9 +78,13 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Runs `tcb` next instead of the current thread, which cannot run any more: the direct switch of a call
-    /// or a reply. `tcb` is runnable and in no queue. If somebody more urgent is ready, the scheduler decides.
+    /// or a reply. `tcb` is in no queue. If somebody more urgent is ready, or its time is used up, the scheduler decides.
     #[inline]
     pub(crate) fn switch_to(&mut self, tcb: Handle<Tcb>) {
+        if !self.runnable(tcb) {
+            self.core().reschedule = true;
+            return;
+        }
         let priority = self.arena.get(tcb).priority;
         let core = &mut self.cores[self.here()];
         if core.ready.top() > i32::from(priority) {
@@ -212,7 +216,7 @@ impl<P: Platform> Kernel<P> {
         context.started = now;
         context.consumed += used;
         if context.budget < context.period {
-            context.consume(used, now);
+            context.consume(used);
         } else {
             // A round-robin slice only counts down; `on_timer` renews it.
             context.refills[0].amount = context.refills[0].amount.saturating_sub(used);
@@ -243,7 +247,7 @@ impl<P: Platform> Kernel<P> {
         if let Some(context) = self.cores[here].active
             && self.arena.get(context).refills[0].amount < SMALLEST_REFILL
         {
-            self.end_of_budget(context, now);
+            self.end_of_budget(context, now, true);
         }
         while let Some(node) = self.cores[here].timeouts.head()
             && self.arena.get(node).time <= now
@@ -252,6 +256,7 @@ impl<P: Platform> Kernel<P> {
             self.cores[here].timeouts.remove(&mut self.arena, node);
             match owner {
                 Owner::Context(context) => {
+                    self.arena.get_mut(context).overdrawn = 0;
                     if let Some(tcb) = self.arena.get(context).tcb {
                         self.make_ready(tcb);
                     }
@@ -265,17 +270,26 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The active context has nothing left: a round-robin slice begins anew at the end of the queue,
-    /// any other context waits for its next refill.
-    fn end_of_budget(&mut self, context: Handle<SchedContext>, now: u64) {
+    /// any other context waits for its next refill. If it was `burnt` by a server to which it is lent, that one gets an
+    /// overdraft once, and a time-out fault the next time.
+    fn end_of_budget(&mut self, context: Handle<SchedContext>, now: u64, burnt: bool) {
         let tcb = self.arena.get(context).tcb;
+        let server = tcb.filter(|&tcb| burnt && self.is_lent(context, tcb));
+        let overdraft = self.overdraft_ticks();
         let data = self.arena.get_mut(context);
         if data.budget >= data.period {
             data.refills[0] = Refill { time: now, amount: data.budget };
         } else if !data.next_refill(now) {
+            if server.is_some() && data.overdraw(overdraft) {
+                return;
+            }
             let time = data.refills[0].time;
             let node = self.context_timeout(context);
             let here = self.here();
             self.cores[here].timeouts.insert(&mut self.arena, node, time, Owner::Context(context));
+            if let Some(server) = server {
+                self.time_out(server);
+            }
         }
         if let Some(tcb) = tcb {
             self.to_the_back(tcb);
@@ -307,10 +321,10 @@ impl<P: Platform> Kernel<P> {
         let data = self.arena.get_mut(context);
         if data.budget < data.period {
             let left = data.refills[0].amount;
-            data.consume(left, now);
+            data.consume(left);
         } else {
             data.refills[0].amount = 0;
         }
-        self.end_of_budget(context, now);
+        self.end_of_budget(context, now, false);
     }
 }

@@ -2,12 +2,14 @@
 
 mod common;
 
-use abi::Syscall;
 use abi::boot::root_slot;
+use abi::fault::{FaultKind, OVERDRAFT_US};
 use abi::method::*;
 use abi::object::ObjectType;
+use abi::{MessageInfo, Syscall};
 use common::Desk;
 use kernel_core::Next;
+use kernel_core::tcb::State;
 
 #[test]
 fn a_spinning_thread_takes_its_budget_and_no_more() {
@@ -98,4 +100,119 @@ fn six_hundred_spaces_run_with_256_vmids_and_see_only_their_own_memory() {
         }
         desk.rewind(mark);
     }
+}
+
+/// A client with that budget and period has called a passive server, which runs now. `(client, server, endpoint, reply)`.
+fn served(desk: &mut Desk, budget_us: u32, period_us: u32) -> (u32, u32, u32, u32) {
+    let endpoint = desk.make(ObjectType::Endpoint, 0, 1);
+    let reply = desk.make(ObjectType::Reply, 0, 1);
+    let server = desk.thread(230);
+    let client = desk.thread(220);
+    let start = desk.context(10_000, 10_000);
+    desk.ok(server, TcbMethod::Resume as u16, &[]);
+    desk.ok(start, SchedContextMethod::Bind as u16, &[server]);
+    desk.svc(Syscall::Recv, endpoint, 0, &[], reply);
+    desk.ok(start, SchedContextMethod::Unbind as u16, &[]);
+    let context = desk.context(budget_us, period_us);
+    desk.ok(client, TcbMethod::Resume as u16, &[]);
+    desk.ok(context, SchedContextMethod::Bind as u16, &[client]);
+    desk.svc(Syscall::Call, endpoint, 1, &[], 0);
+    assert!(desk.runs(server));
+    (client, server, endpoint, reply)
+}
+
+/// Microseconds that a thread runs of the next `us`, looked at every 5.
+fn runs_us(desk: &mut Desk, tcb: u32, us: u32) -> u32 {
+    (0..us / 5)
+        .map(|_| {
+            let ran = u32::from(desk.runs(tcb)) * 5;
+            desk.pass_us(5);
+            ran
+        })
+        .sum()
+}
+
+#[test]
+fn a_server_whose_callers_time_runs_out_has_an_overdraft_that_the_next_refill_pays() {
+    let mut desk = Desk::new();
+    let (client, server, _, reply) = served(&mut desk, 1_000, 10_000);
+    let near = |ran: u32, wanted: u32| assert!(ran.abs_diff(wanted) <= 15, "ran {ran} us, not {wanted}");
+    near(runs_us(&mut desk, server, 9_900), 1_000 + OVERDRAFT_US);
+    // No window of a period has more than the budget and one overdraft, and in the long run it is the budget.
+    let mut all = 0;
+    for _ in 0..20 {
+        let ran = runs_us(&mut desk, server, 10_000);
+        assert!(ran <= 1_000 + OVERDRAFT_US + 10, "ran {ran} us");
+        all += ran;
+    }
+    near(all / 20, 1_000);
+    while !desk.runs(server) {
+        desk.pass_us(5);
+    }
+    desk.svc(Syscall::Reply, reply, 0, &[], 0);
+    assert!(desk.runs(client));
+}
+
+#[test]
+fn past_the_overdraft_a_server_faults_and_goes_on_if_its_handler_lets_it() {
+    let mut desk = Desk::new();
+    let faults = desk.make(ObjectType::Endpoint, 0, 1);
+    let place = desk.make(ObjectType::Reply, 0, 1);
+    let (client, server, _, _) = served(&mut desk, 1_000, 10_000);
+    let handler = desk.thread(240);
+    let slice = desk.context(10_000, 10_000);
+    // Whoever runs shares root's capabilities.
+    desk.ok(server, TcbMethod::SetFaultHandler as u16, &[faults]);
+    desk.ok(handler, TcbMethod::Resume as u16, &[]);
+    desk.ok(slice, SchedContextMethod::Bind as u16, &[handler]);
+    assert!(desk.runs(handler));
+    desk.svc(Syscall::Recv, faults, 0, &[], place);
+    assert!(desk.runs(server));
+    desk.pass_us(1_000 + u64::from(OVERDRAFT_US) - 10);
+    assert!(desk.runs(server), "the overdraft is not used up");
+    desk.pass_us(20);
+    assert!(desk.runs(handler), "the fault is delivered at once");
+    let told = desk.registers(handler);
+    assert_eq!(MessageInfo(told.r[1]).label(), FaultKind::TimeOut as u16);
+    assert!(
+        matches!(desk.state(server), State::AwaitingReply(_)) && matches!(desk.state(client), State::AwaitingReply(_))
+    );
+    desk.svc(Syscall::ReplyRecv, faults, 0, &[], place);
+    assert_eq!(desk.state(server), State::Running);
+    assert!(!desk.runs(server), "it has no time");
+    desk.pass_us(9_000);
+    assert!(desk.runs(server), "it goes on with its caller's next refill");
+}
+
+#[test]
+fn nobody_gets_an_overdraft_on_time_of_its_own() {
+    let mut desk = Desk::new();
+    let thread = desk.thread(220);
+    let context = desk.context(1_000, 10_000);
+    desk.ok(thread, TcbMethod::Resume as u16, &[]);
+    desk.ok(context, SchedContextMethod::Bind as u16, &[thread]);
+    let ran = runs_us(&mut desk, thread, 9_900);
+    assert!(ran.abs_diff(1_000) <= 5, "ran {ran} us");
+}
+
+#[test]
+fn a_passive_handler_of_a_time_out_waits_for_the_refill_as_well() {
+    let mut desk = Desk::new();
+    let faults = desk.make(ObjectType::Endpoint, 0, 1);
+    let place = desk.make(ObjectType::Reply, 0, 1);
+    let (_, server, _, _) = served(&mut desk, 1_000, 10_000);
+    desk.ok(server, TcbMethod::SetFaultHandler as u16, &[faults]);
+    let handler = desk.thread(240);
+    let start = desk.context(10_000, 10_000);
+    desk.ok(handler, TcbMethod::Resume as u16, &[]);
+    desk.ok(start, SchedContextMethod::Bind as u16, &[handler]);
+    desk.svc(Syscall::Recv, faults, 0, &[], place);
+    assert!(desk.runs(server));
+    desk.ok(start, SchedContextMethod::Unbind as u16, &[]);
+    desk.pass_us(1_100);
+    assert!(!desk.runs(handler) && !desk.runs(server));
+    desk.pass_us(9_000);
+    assert!(desk.runs(handler));
+    desk.svc(Syscall::ReplyRecv, faults, 0, &[], place);
+    assert!(desk.runs(server));
 }
