@@ -51,7 +51,7 @@ pub fn boot(image: &Image) -> ! {
     if kernel.boot(&plan).is_err() {
         cannot_start("root does not fit", header.bytes);
     }
-    trap::leave::<true>(kernel)
+    trap::leave(kernel)
 }
 
 fn check(header: &PayloadHeader, payload: u32) {

@@ -8,21 +8,14 @@ use abi::vcpu::GuestRegister;
 use kernel_core::Context;
 use kernel_core::vcpu::ExitRecord;
 
-/// Registers that describe a trap.
-#[derive(Clone, Copy, Debug)]
-pub struct Trap {
-    /// HSR.
-    pub hsr: Hsr,
-    /// HDFAR.
-    pub hdfar: u32,
-    /// HIFAR.
-    pub hifar: u32,
-    /// HPFAR.
-    pub hpfar: u32,
-}
-
 /// What classification may have to ask of the guest's state in the hardware.
 pub trait Guest {
+    /// HDFAR.
+    fn hdfar(&mut self) -> u32;
+    /// HIFAR.
+    fn hifar(&mut self) -> u32;
+    /// HPFAR.
+    fn hpfar(&mut self) -> u32;
     /// Value of a banked core register.
     fn banked(&mut self, register: GuestRegister) -> u32;
     /// The page that the guest's stage 1 translates that address to; `None` if it no longer does.
@@ -54,11 +47,12 @@ pub enum GuestEvent {
 
 /// What a trap of the guest with that context means.
 #[inline]
-pub fn classify(trap: &Trap, context: &Context, guest: &mut impl Guest) -> GuestEvent {
-    let hsr = trap.hsr;
+pub fn classify(hsr: Hsr, context: &Context, guest: &mut impl Guest) -> GuestEvent {
     match hsr.class() {
-        class::DATA => data(trap, context, guest),
-        class::FETCH => fetch(trap, context, guest),
+        class::DATA => data(hsr, context, guest),
+        // Opened whether its condition holds or not: it will be tried again.
+        class::COPROCESSOR if hsr.is_float() => GuestEvent::Float,
+        class::FETCH => fetch(hsr, context, guest),
         class::HVC => call(ExitKind::Hvc, hsr, context),
         class::SMC => call(ExitKind::Smc, hsr, context),
         _ if !hsr.condition_passed(context.cpsr) => GuestEvent::Skip { long: hsr.long() },
@@ -69,7 +63,6 @@ pub fn classify(trap: &Trap, context: &Context, guest: &mut impl Guest) -> Guest
         class::CP14 => coprocessor(CoprocessorAccess::CP14, hsr, context, guest),
         class::CP15_WIDE => coprocessor_wide(0, hsr, context, guest),
         class::CP14_WIDE => coprocessor_wide(CoprocessorAccess::CP14, hsr, context, guest),
-        class::COPROCESSOR if hsr.is_float() => GuestEvent::Float,
         _ => undefined(hsr, context),
     }
 }
@@ -117,12 +110,8 @@ fn user(context: &Context, bit: u32) -> u32 {
 /// The intermediate physical page that was touched. HPFAR has it, but for a permission fault of the access itself
 /// (B3.13.1): then stage 1 must be asked.
 #[inline(always)]
-fn page(trap: &Trap, status: Status, address: u32, guest: &mut impl Guest) -> Option<u64> {
-    if status == Status::Permission && !trap.hsr.walk() {
-        guest.translate(address)
-    } else {
-        Some(hpfar_page(trap.hpfar))
-    }
+fn page(hsr: Hsr, status: Status, address: u32, guest: &mut impl Guest) -> Option<u64> {
+    if status == Status::Permission && !hsr.walk() { guest.translate(address) } else { Some(hpfar_page(guest.hpfar())) }
 }
 
 #[inline(always)]
@@ -144,31 +133,31 @@ fn offset(hsr: Hsr, address: u32) -> u32 {
 }
 
 #[inline]
-fn data(trap: &Trap, context: &Context, guest: &mut impl Guest) -> GuestEvent {
-    let hsr = trap.hsr;
+fn data(hsr: Hsr, context: &Context, guest: &mut impl Guest) -> GuestEvent {
+    let address = guest.hdfar();
     let syndrome = hsr.data();
     let status = hsr.status();
     let write = syndrome.contains(DataSyndrome::WNR);
     match status {
         Status::Translation | Status::AccessFlag | Status::Permission => {}
-        Status::Debug => return GuestEvent::Inject(Exception::Breakpoint { address: trap.hdfar, fetch: false }),
+        Status::Debug => return GuestEvent::Inject(Exception::Breakpoint { address, fetch: false }),
         // The bus refused an access that stage 2 allowed: the guest's own matter.
-        _ => return GuestEvent::Inject(Exception::DataAbort { address: trap.hdfar, write }),
+        _ => return GuestEvent::Inject(Exception::DataAbort { address, write }),
     }
     if syndrome.contains(DataSyndrome::CM) {
         // Cache maintenance of an address with no memory behind it: an MCR, always four bytes long.
         return GuestEvent::Skip { long: true };
     }
-    let Some(page) = page(trap, status, trap.hdfar, guest) else { return GuestEvent::Retry };
+    let Some(page) = page(hsr, status, address, guest) else { return GuestEvent::Retry };
     let mut access = access_bits(page, status, hsr, context);
     if write {
         access |= Access::WRITE;
     }
     let mut exit = ExitRecord {
         kind: ExitKind::Undecoded as u32,
-        words: [0, page as u32 | offset(hsr, trap.hdfar), trap.hdfar, context.pc],
+        words: [0, page as u32 | offset(hsr, address), address, context.pc],
         syndrome: hsr.0,
-        address: trap.hdfar,
+        address,
         register: 0,
         long: 0,
     };
@@ -189,21 +178,21 @@ fn data(trap: &Trap, context: &Context, guest: &mut impl Guest) -> GuestEvent {
     GuestEvent::Exit(exit)
 }
 
-fn fetch(trap: &Trap, context: &Context, guest: &mut impl Guest) -> GuestEvent {
-    let hsr = trap.hsr;
+fn fetch(hsr: Hsr, context: &Context, guest: &mut impl Guest) -> GuestEvent {
+    let address = guest.hifar();
     let status = hsr.status();
     match status {
         Status::Translation | Status::AccessFlag | Status::Permission => {}
         Status::Debug => return GuestEvent::Inject(Exception::Breakpoint { address: context.pc, fetch: true }),
-        _ => return GuestEvent::Inject(Exception::PrefetchAbort { address: trap.hifar }),
+        _ => return GuestEvent::Inject(Exception::PrefetchAbort { address }),
     }
-    let Some(page) = page(trap, status, trap.hifar, guest) else { return GuestEvent::Retry };
+    let Some(page) = page(hsr, status, address, guest) else { return GuestEvent::Retry };
     let access = access_bits(page, status, hsr, context);
     GuestEvent::Exit(ExitRecord {
         kind: ExitKind::Fetch as u32,
-        words: [access, page as u32 | offset(hsr, trap.hifar), trap.hifar, context.pc],
+        words: [access, page as u32 | offset(hsr, address), address, context.pc],
         syndrome: hsr.0,
-        address: trap.hifar,
+        address,
         register: 0,
         long: 0,
     })

@@ -205,14 +205,14 @@ extern "C" fn other_trap(hsr: u32) -> u64 {
     if let Some((tcb, number)) = trap::trap(kernel, hsr) {
         return u64::from(number) << 32 | u64::from(tcb.address());
     }
-    trap::leave::<false>(kernel)
+    trap::leave(kernel)
 }
 
 extern "C" fn interrupt() -> ! {
     // SAFETY: E: the outermost function of an entry.
     let kernel = unsafe { cell::enter() };
     trap::interrupt(kernel);
-    trap::leave::<false>(kernel)
+    trap::leave(kernel)
 }
 
 extern "C" fn fault(vector: u32) -> ! {

@@ -48,20 +48,23 @@ unsafe extern "C" {
     fn fpu_fetch(registers: *const u64, status: *const u32);
 }
 
-/// Takes the registers out of the unit. HCPTR is left open.
+/// Opens the unit: comes before [`save`] and [`load`].
 #[inline(always)]
-pub fn save(vcpu: &mut Vcpu) {
+pub fn open() {
     hcptr::write(Hcptr::GUEST_OPEN.bits());
     isb();
+}
+
+/// Takes the registers out of the unit, which is open.
+#[inline(always)]
+pub fn save(vcpu: &mut Vcpu) {
     // SAFETY: O; `d` is 32 double words, and FPEXC follows FPSCR.
     unsafe { fpu_store(vcpu.d.as_mut_ptr(), (&raw mut *vcpu).byte_add(offset_of!(Vcpu, fpscr)).cast()) }
 }
 
-/// Puts them there. HCPTR is left open.
+/// Puts them there.
 #[inline(always)]
 pub fn load(vcpu: &Vcpu) {
-    hcptr::write(Hcptr::GUEST_OPEN.bits());
-    isb();
     // SAFETY: O; `d` is 32 double words, and FPEXC follows FPSCR.
     unsafe { fpu_fetch(vcpu.d.as_ptr(), (&raw const *vcpu).byte_add(offset_of!(Vcpu, fpscr)).cast()) }
 }

@@ -201,13 +201,17 @@ impl Platform for Armv7 {
         }
     }
     fn fpu_save(&mut self, vcpu: &mut Vcpu) {
+        fpu::open();
         fpu::save(vcpu);
         hcptr::write(self.live.hcptr().bits());
     }
-    fn fpu_load(&mut self, vcpu: &Vcpu) {
-        fpu::load(vcpu);
+    fn fpu_load(&mut self, old: Option<&mut Vcpu>, new: &Vcpu) {
+        fpu::open();
         self.live.float_open = true;
-        hcptr::write(self.live.hcptr().bits());
+        if let Some(old) = old {
+            fpu::save(old);
+        }
+        fpu::load(new);
     }
     #[inline(always)]
     fn fpu_open(&mut self, open: bool) {

@@ -1,6 +1,6 @@
 //! From a trap to the kernel's logic, and from its decision to whoever runs next.
 
-use crate::classify::{Guest, GuestEvent, Trap, classify};
+use crate::classify::{Guest, GuestEvent, classify};
 use crate::component_fault::component_fault;
 use crate::entry::{leave_to_component, leave_to_guest};
 use crate::hsr::{Hsr, class};
@@ -11,12 +11,27 @@ use crate::world::{self, Live, World};
 use crate::{gic, psr, vcpu_state, virtual_interface};
 use abi::vcpu::GuestRegister;
 use kernel_core::tcb::Tcb;
-use kernel_core::{Handle, Kernel, Next};
+use kernel_core::{Handle, Kernel, Next, Running};
 
 /// The guest's state in the hardware.
 struct Loaded;
 
 impl Guest for Loaded {
+    #[inline(always)]
+    fn hdfar(&mut self) -> u32 {
+        hdfar::read()
+    }
+
+    #[inline(always)]
+    fn hifar(&mut self) -> u32 {
+        hifar::read()
+    }
+
+    #[inline(always)]
+    fn hpfar(&mut self) -> u32 {
+        hpfar::read()
+    }
+
     fn banked(&mut self, register: GuestRegister) -> u32 {
         vcpu_state::read(register) as u32
     }
@@ -53,9 +68,14 @@ pub(crate) fn trap(kernel: &mut Kernel<Armv7>, hsr: u32) -> Option<(Handle<Tcb>,
 #[inline(always)]
 fn guest_trap(kernel: &mut Kernel<Armv7>, hsr: u32) {
     let Some(tcb) = kernel.platform.live.tcb else { return };
-    let trap = Trap { hsr: Hsr(hsr), hdfar: hdfar::read(), hifar: hifar::read(), hpfar: hpfar::read() };
-    match classify(&trap, &kernel.arena.get(tcb).context, &mut Loaded) {
-        GuestEvent::Exit(exit) => kernel.on_guest_exit(exit),
+    match classify(Hsr(hsr), &kernel.arena.get(tcb).context, &mut Loaded) {
+        GuestEvent::Exit(exit) => {
+            if let Some(vmm) = kernel.on_guest_exit(exit)
+                && let Some(running) = kernel.direct(vmm)
+            {
+                go(kernel, running)
+            }
+        }
         GuestEvent::Wait { long } => kernel.on_guest_wait(long),
         GuestEvent::Float => kernel.on_guest_float(),
         GuestEvent::Skip { long } => psr::step(&mut kernel.arena.get_mut(tcb).context, long),
@@ -107,9 +127,13 @@ fn idle(kernel: &mut Kernel<Armv7>) {
 pub(crate) fn syscall(kernel: &mut Kernel<Armv7>, tcb: Handle<Tcb>, number: u32) -> ! {
     match kernel.on_syscall(tcb, number) {
         Some(to) => {
-            if let Some(vttbr) = kernel.direct(to) {
-                run(&mut kernel.platform.live, to, vttbr);
-                leave_to_component(to.address())
+            if let Some(running) = kernel.direct(to) {
+                if running.vcpu.is_some() {
+                    go(kernel, running)
+                }
+                // From a component to a component: nothing changes but the space.
+                set(&mut kernel.platform.live, running);
+                leave_to_component(running.tcb.address())
             }
         }
         None => {
@@ -118,44 +142,55 @@ pub(crate) fn syscall(kernel: &mut Kernel<Armv7>, tcb: Handle<Tcb>, number: u32)
             }
         }
     }
-    leave::<true>(kernel)
+    leave(kernel)
 }
 
-/// Another thread, and its space.
-#[inline(always)]
-fn run(live: &mut Live, tcb: Handle<Tcb>, vttbr: u64) {
-    live.vttbr = vttbr;
-    sysreg::vttbr::write(vttbr);
-    live.tcb = Some(tcb);
-    sysreg::clrex();
-}
-
-/// Leaves the kernel for whoever is to run. `CHANGED`: mostly somebody else than before, so that to compare costs more
-/// than to write the same again.
-#[inline(always)]
-pub(crate) fn leave<const CHANGED: bool>(kernel: &mut Kernel<Armv7>) -> ! {
+/// Leaves the kernel for whoever is to run. One copy of it serves all entries: what is hot has shorter ways out.
+#[inline(never)]
+pub(crate) fn leave(kernel: &mut Kernel<Armv7>) -> ! {
     let next = loop {
         match kernel.schedule() {
             Next::Run(running) => break running,
             Next::Idle => idle(kernel),
         }
     };
-    let live = &mut kernel.platform.live;
-    if CHANGED || live.tcb != Some(next.tcb) || live.vttbr != next.vttbr {
-        run(live, next.tcb, next.vttbr);
+    let live = &kernel.platform.live;
+    if live.tcb == Some(next.tcb) && live.vttbr == next.vttbr {
+        enter(kernel, next)
     }
-    match next.vcpu {
+    go(kernel, next)
+}
+
+/// Another thread, in its space.
+#[inline(always)]
+fn set(live: &mut Live, running: Running) {
+    live.vttbr = running.vttbr;
+    sysreg::vttbr::write(running.vttbr);
+    live.tcb = Some(running.tcb);
+    sysreg::clrex();
+}
+
+#[inline(always)]
+fn go(kernel: &mut Kernel<Armv7>, running: Running) -> ! {
+    set(&mut kernel.platform.live, running);
+    enter(kernel, running)
+}
+
+#[inline(always)]
+fn enter(kernel: &mut Kernel<Armv7>, running: Running) -> ! {
+    let live = &mut kernel.platform.live;
+    match running.vcpu {
         None => {
             if live.world != World::Component {
                 world::to_component(live, &mut kernel.arena);
             }
-            leave_to_component(next.tcb.address())
+            leave_to_component(running.tcb.address())
         }
         Some(vcpu) => {
             if live.world != World::Guest || live.eager != Some(vcpu) {
                 world::to_guest(live, &mut kernel.arena, vcpu);
             }
-            leave_to_guest(next.tcb.address())
+            leave_to_guest(running.tcb.address())
         }
     }
 }

@@ -59,19 +59,19 @@ impl<P: Platform> Kernel<P> {
 
     /// An exit of the guest that `tcb` runs, whose VMM waits.
     #[inline(always)]
-    pub(crate) fn fast_exit(&mut self, tcb: Handle<Tcb>, vcpu: Handle<Vcpu>) -> bool {
-        let Cap::Endpoint { rights, endpoint, badge } = self.arena.get(tcb).fault_handler.cap else { return false };
+    pub(crate) fn fast_exit(&mut self, tcb: Handle<Tcb>, vcpu: Handle<Vcpu>) -> Option<Handle<Tcb>> {
+        let Cap::Endpoint { rights, endpoint, badge } = self.arena.get(tcb).fault_handler.cap else { return None };
         if !rights.contains(Rights::WRITE) {
-            return false;
+            return None;
         }
-        let Some(to) = self.fast_donate(tcb, endpoint, Sent::Exit) else { return false };
+        let to = self.fast_donate(tcb, endpoint, Sent::Exit)?;
         let (exit, server) = self.arena.pair_mut(vcpu, to);
         let exit = &exit.exit;
         server.context.r[0] = 0;
         server.context.r[R_BADGE] = badge;
         server.context.r[R_INFO] = MessageInfo::new(exit.kind as u16, REGISTER_BYTES).0;
         server.context.r[R_WORDS..R_WORDS + REGISTER_WORDS].copy_from_slice(&exit.words);
-        true
+        Some(to)
     }
 
     /// Makes `from` wait for the answer of the passive server that waits alone at `endpoint`, which runs from now on, on
@@ -161,6 +161,7 @@ impl<P: Platform> Kernel<P> {
             self.apply_exit_reply(tcb, caller, info.label());
             if self.arena.get(caller).state != State::Running {
                 self.make_unready(caller);
+                return Some(Fast::Done);
             }
         }
         Some(Fast::Runs(caller))

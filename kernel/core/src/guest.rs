@@ -17,15 +17,18 @@ const TIMER_ENABLE: u32 = 1;
 const TIMER_MASKED: u32 = 2;
 
 impl<P: Platform> Kernel<P> {
-    /// The running guest did something that its VMM has to look at.
-    #[inline]
-    pub fn on_guest_exit(&mut self, exit: ExitRecord) {
+    /// The running guest did something that its VMM has to look at. The VMM's thread comes back if it runs from now on and
+    /// nothing is left to decide.
+    #[inline(always)]
+    pub fn on_guest_exit(&mut self, exit: ExitRecord) -> Option<Handle<Tcb>> {
         let tcb = self.current();
-        let Some(vcpu) = self.arena.get(tcb).vcpu else { return };
+        let vcpu = self.arena.get(tcb).vcpu?;
         self.arena.get_mut(vcpu).exit = exit;
-        if !self.fast_exit(tcb, vcpu) {
+        let vmm = self.fast_exit(tcb, vcpu);
+        if vmm.is_none() {
             self.report(tcb, Sent::Exit);
         }
+        vmm
     }
 
     /// The VMM has answered the exit of `tcb`.
@@ -124,15 +127,15 @@ impl<P: Platform> Kernel<P> {
     pub fn on_guest_float(&mut self) {
         let tcb = self.current();
         let Some(vcpu) = self.arena.get(tcb).vcpu else { return };
-        self.load_float(vcpu);
-    }
-
-    fn load_float(&mut self, vcpu: Handle<Vcpu>) {
-        let here = self.here();
-        self.save_float();
-        self.platform.fpu_load(self.arena.get(vcpu));
-        self.cores[here].float_owner = Some(vcpu);
-        self.platform.fpu_open(true);
+        match self.core().float_owner.replace(vcpu) {
+            // They are there, but closed.
+            Some(owner) if owner == vcpu => self.platform.fpu_open(true),
+            Some(owner) => {
+                let (old, new) = self.arena.pair_mut(owner, vcpu);
+                self.platform.fpu_load(Some(old), new);
+            }
+            None => self.platform.fpu_load(None, self.arena.get(vcpu)),
+        }
     }
 
     pub(crate) fn save_float(&mut self) {

@@ -109,8 +109,8 @@ pub trait Platform {
     fn vcpu_store(&mut self, vcpu: &Vcpu, register: abi::vcpu::GuestRegister);
     /// Saves the floating-point registers (the unit is enabled for it).
     fn fpu_save(&mut self, vcpu: &mut Vcpu);
-    /// Loads them and opens the unit for the guest.
-    fn fpu_load(&mut self, vcpu: &Vcpu);
+    /// Saves those of `old`, if somebody's are there, loads those of `new`, and opens the unit for that guest, which runs next.
+    fn fpu_load(&mut self, old: Option<&mut Vcpu>, new: &Vcpu);
     /// Whether the next entry to a guest finds floating point open (`true`) or trapped.
     fn fpu_open(&mut self, open: bool);
     /// How many list registers there are.

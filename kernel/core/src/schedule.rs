@@ -108,17 +108,18 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// The value of VTTBR for a thread that runs at once, as [`on_syscall`](Self::on_syscall) says. `None`: there is more
-    /// to do, [`schedule`](Self::schedule) must be asked.
+    /// What to run of a thread that runs at once, as [`on_syscall`](Self::on_syscall) says. `None`: there is more to do,
+    /// [`schedule`](Self::schedule) must be asked.
     #[inline(always)]
-    pub fn direct(&mut self, tcb: Handle<Tcb>) -> Option<u64> {
+    pub fn direct(&mut self, tcb: Handle<Tcb>) -> Option<Running> {
         let thread = self.arena.get(tcb);
         let crate::cap::Cap::VSpace { vspace } = thread.vspace.cap else { return None };
-        let space = self.arena.get(vspace);
-        if thread.vcpu.is_some() || space.generation != self.generation {
+        let (space, vcpu) = (self.arena.get(vspace), thread.vcpu);
+        if space.generation != self.generation || vcpu.is_some() && vcpu != self.cores[self.here()].loaded {
             return None;
         }
-        Some(u64::from(space.vmid) << 48 | u64::from(vspace.address()))
+        let vttbr = u64::from(space.vmid) << 48 | u64::from(vspace.address());
+        Some(Running { tcb, vttbr, vcpu })
     }
 
     #[inline(always)]

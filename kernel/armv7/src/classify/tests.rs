@@ -9,6 +9,15 @@ struct Fake {
 }
 
 impl Guest for Fake {
+    fn hdfar(&mut self) -> u32 {
+        0xc000_0123
+    }
+    fn hifar(&mut self) -> u32 {
+        0xc000_0456
+    }
+    fn hpfar(&mut self) -> u32 {
+        0x0009_0010
+    }
     fn banked(&mut self, register: GuestRegister) -> u32 {
         0xb000_0000 | register as u32
     }
@@ -27,8 +36,7 @@ fn context(cpsr: u32) -> Context {
 }
 
 fn run_in(hsr: u32, cpsr: u32) -> GuestEvent {
-    let trap = Trap { hsr: Hsr(hsr), hdfar: 0xc000_0123, hifar: 0xc000_0456, hpfar: 0x0009_0010 };
-    classify(&trap, &context(cpsr), &mut Fake { page: Some(0x12_3456_7000), asked: 0 })
+    classify(Hsr(hsr), &context(cpsr), &mut Fake { page: Some(0x12_3456_7000), asked: 0 })
 }
 
 fn run(hsr: u32) -> GuestEvent {
@@ -103,9 +111,8 @@ fn a_permission_fault_asks_stage_1() {
     let exit = exit(run(hsr));
     assert_ne!(exit.words[0] & Access::PERMISSION, 0);
     assert_eq!(Access(exit.words[0]).ipa(exit.words[1]), 0x12_3456_7123);
-    let trap = Trap { hsr: Hsr(hsr), hdfar: 0, hifar: 0, hpfar: 0 };
     let mut gone = Fake { page: None, asked: 0 };
-    assert_eq!(classify(&trap, &context(mode::SVC), &mut gone), GuestEvent::Retry);
+    assert_eq!(classify(Hsr(hsr), &context(mode::SVC), &mut gone), GuestEvent::Retry);
     assert_eq!(gone.asked, 1);
 }
 

@@ -141,7 +141,7 @@ impl Platform for Machine {
     fn vcpu_fetch(&mut self, _vcpu: &mut Vcpu, _register: GuestRegister) {}
     fn vcpu_store(&mut self, _vcpu: &Vcpu, _register: GuestRegister) {}
     fn fpu_save(&mut self, _vcpu: &mut Vcpu) {}
-    fn fpu_load(&mut self, _vcpu: &Vcpu) {}
+    fn fpu_load(&mut self, _old: Option<&mut Vcpu>, _new: &Vcpu) {}
     fn fpu_open(&mut self, _open: bool) {}
     fn list_registers(&self) -> usize {
         self.lists.len()

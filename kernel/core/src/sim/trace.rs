@@ -297,7 +297,7 @@ fn guest_step(world: &mut World, random: &mut Random, coverage: &mut Coverage) -
         }
         _ => {
             coverage.exits += 1;
-            world.kernel.on_guest_exit(ExitRecord { kind: 1, words: [1, 2, 3, 4], ..ExitRecord::default() });
+            world.exit(ExitRecord { kind: 1, words: [1, 2, 3, 4], ..ExitRecord::default() });
             String::from("guest: exit")
         }
     }

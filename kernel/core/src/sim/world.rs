@@ -7,7 +7,8 @@ use crate::boot::{BootPlan, MemoryRange};
 use crate::cap::{Cap, Slot};
 use crate::objects::CNode;
 use crate::tcb::Tcb;
-use crate::{Kernel, Next, Running};
+use crate::vcpu::ExitRecord;
+use crate::{Kernel, Next};
 use abi::boot::{PAYLOAD_MAGIC, PAYLOAD_VERSION, PayloadHeader, ROOT_LINK_ADDRESS, Segment, root_slot};
 use abi::message::MessageInfo;
 use abi::object::ObjectType;
@@ -86,12 +87,25 @@ impl World {
         let caller = self.kernel.current();
         let before = self.kernel.direct(caller);
         let short = match self.kernel.on_syscall(caller, number) {
-            Some(to) => self.kernel.direct(to).map(|vttbr| (to, vttbr)),
-            None => before.filter(|_| self.kernel.undisturbed(caller)).map(|vttbr| (caller, vttbr)),
+            Some(to) => self.kernel.direct(to),
+            None => before.filter(|_| self.kernel.undisturbed(caller)),
         };
         let next = self.kernel.schedule();
-        if let Some((tcb, vttbr)) = short {
-            assert_eq!(next, Next::Run(Running { tcb, vttbr, vcpu: None }), "the short way out of SVC {number}");
+        if let Some(running) = short {
+            assert_eq!(next, Next::Run(running), "the short way out of SVC {number}");
+        }
+        next
+    }
+
+    /// The running guest has an exit, and the kernel is left again: as [`enter`](Self::enter).
+    ///
+    /// # Panics
+    /// If the shorter way leads elsewhere.
+    pub fn exit(&mut self, exit: ExitRecord) -> Next {
+        let short = self.kernel.on_guest_exit(exit).and_then(|vmm| self.kernel.direct(vmm));
+        let next = self.kernel.schedule();
+        if let Some(running) = short {
+            assert_eq!(next, Next::Run(running), "the short way out of an exit");
         }
         next
     }

@@ -104,8 +104,7 @@ impl Desk {
     }
 
     pub fn exit(&mut self, exit: ExitRecord) {
-        self.world.kernel.on_guest_exit(exit);
-        self.world.kernel.schedule();
+        self.world.exit(exit);
         self.check();
     }
 
