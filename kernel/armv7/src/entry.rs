@@ -31,6 +31,8 @@ const _: () = assert!(
 /// way: its IL bit differs.
 const SVC_ARM: u32 = 0x11 << 26 | 1 << 25;
 
+const _: () = assert!(Syscall::Call as u32 == 0 && Syscall::ReplyRecv as u32 == 1);
+
 global_asm!(
     r#"
     .section .text.vectors, "ax"
@@ -80,10 +82,16 @@ hyp_trap:
     store_context
     mrc p15, 4, r1, c5, c2, 0       @ HSR
     eor r1, r1, #{svc}              @ of an SVC in ARM state, which only a component's comes here, its number is left
+dispatch:
+    cmp r1, #{reply_receive_number}
+    blo {call}                      @ which is 0
+    beq {reply_receive}
     cmp r1, #{calls}
     blo {syscall}
     eor r0, r1, #{svc}
     bl  {trap}                      @ comes back for the other SVCs only
+    cmp r1, #{calls}
+    blo dispatch
     b   {syscall}
 
 hyp_irq:
@@ -142,6 +150,9 @@ fault_common:
     saved = const SAVED,
     svc = const SVC_ARM,
     calls = const Syscall::COUNT,
+    reply_receive_number = const Syscall::ReplyRecv as u32,
+    call = sym call,
+    reply_receive = sym reply_receive,
     syscall = sym syscall,
     trap = sym other_trap,
     irq = sym interrupt,
@@ -190,12 +201,25 @@ pub(crate) fn leave_to_guest(context: u32) -> ! {
     unsafe { asm!("b exit_guest", in("r0") context, options(noreturn)) }
 }
 
+extern "C" fn call(context: u32) -> ! {
+    // SAFETY: E: the outermost function of an entry; SP_hyp was the context of the thread that ran, with which a `Tcb` begins.
+    let (kernel, tcb) = unsafe { (cell::enter(), Handle::live(context)) };
+    let direct = kernel.on_call(tcb);
+    trap::leave_call(kernel, tcb, direct)
+}
+
+extern "C" fn reply_receive(context: u32) -> ! {
+    // SAFETY: as in `call`.
+    let (kernel, tcb) = unsafe { (cell::enter(), Handle::live(context)) };
+    let direct = kernel.on_reply_receive(tcb);
+    trap::leave_call(kernel, tcb, direct)
+}
+
 extern "C" fn syscall(context: u32, number: u32) -> ! {
-    // SAFETY: E: the outermost function of an entry.
-    let kernel = unsafe { cell::enter() };
-    // SAFETY: SP_hyp was the context of the thread that ran, with which a `Tcb` begins.
-    let tcb = unsafe { Handle::live(context) };
-    trap::syscall(kernel, tcb, number)
+    // SAFETY: as in `call`.
+    let (kernel, tcb) = unsafe { (cell::enter(), Handle::live(context)) };
+    let direct = kernel.on_syscall(tcb, number);
+    trap::leave_call(kernel, tcb, direct)
 }
 
 /// A trap that is no system call in ARM state. Returns for what is one all the same: the thread, and above it the number.

@@ -122,10 +122,10 @@ fn idle(kernel: &mut Kernel<Armv7>) {
     interrupt(kernel);
 }
 
-/// A component's system call.
+/// Leaves the kernel after a system call of `tcb`; `direct` is what the call came to.
 #[inline(always)]
-pub(crate) fn syscall(kernel: &mut Kernel<Armv7>, tcb: Handle<Tcb>, number: u32) -> ! {
-    match kernel.on_syscall(tcb, number) {
+pub(crate) fn leave_call(kernel: &mut Kernel<Armv7>, tcb: Handle<Tcb>, direct: Option<Handle<Tcb>>) -> ! {
+    match direct {
         Some(to) => {
             if let Some(running) = kernel.direct(to) {
                 if running.vcpu.is_some() {

@@ -1,4 +1,4 @@
-//! The fast path: a short call to a passive server that waits, and its answer; a short message to an active one; a signal.
+//! The fast path: a call to a passive server that waits, and its answer; a message to an active one; a signal.
 //! With nothing else to decide.
 //!
 //! Each function looks at all that could make the case another one before it changes anything, and answers `None`
@@ -16,6 +16,7 @@ use crate::vcpu::Vcpu;
 use crate::{Kernel, Platform};
 use abi::Rights;
 use abi::message::{MessageInfo, REGISTER_BYTES, REGISTER_WORDS};
+use abi::method::NOTHING;
 
 /// The message's part of a context: descriptor and words.
 const MESSAGE: core::ops::Range<usize> = R_INFO..R_WORDS + REGISTER_WORDS;
@@ -36,16 +37,22 @@ impl<P: Platform> Kernel<P> {
         i32::from(priority) >= self.core().ready.top()
     }
 
-    /// A short `Call` on an endpoint, with the right to it, where a passive server waits.
+    /// A `Call` on an endpoint, with the right to it, where a passive server waits; or the one that does nothing.
     #[inline(always)]
-    pub(crate) fn fast_call(
-        &mut self,
-        tcb: Handle<Tcb>,
-        rights: Rights,
-        endpoint: Handle<Endpoint>,
-        badge: u32,
-    ) -> Option<Handle<Tcb>> {
-        if !MessageInfo(self.arena.get(tcb).context.r[R_INFO]).is_short() {
+    pub(crate) fn fast_call(&mut self, tcb: Handle<Tcb>) -> Option<Fast> {
+        let registers = &self.arena.get(tcb).context.r;
+        let info = MessageInfo(registers[R_INFO]);
+        let slot = lookup::direct(&self.arena, tcb, registers[0])?;
+        let (rights, endpoint, badge) = match self.arena.get(slot).cap {
+            Cap::Endpoint { rights, endpoint, badge } => (rights, endpoint, badge),
+            Cap::Null | Cap::Notification { .. } | Cap::Reply { .. } => return None,
+            _ if info.label() == NOTHING => {
+                self.arena.get_mut(tcb).context.r[0] = 0;
+                return Some(Fast::Done);
+            }
+            _ => return None,
+        };
+        if !rights.contains(Rights::WRITE) {
             return None;
         }
         let to = self.fast_donate(tcb, endpoint, Sent::Call)?;
@@ -54,7 +61,10 @@ impl<P: Platform> Kernel<P> {
         server.context.r[0] = 0;
         server.context.r[R_BADGE] = badge;
         server.context.r[MESSAGE].copy_from_slice(&client.context.r[MESSAGE]);
-        Some(to)
+        if !info.is_short() {
+            self.deliver_long(tcb, to, info, rights.contains(Rights::GRANT));
+        }
+        Some(Fast::Runs(to))
     }
 
     /// An exit of the guest that `tcb` runs, whose VMM waits.
@@ -111,18 +121,15 @@ impl<P: Platform> Kernel<P> {
         Some(to)
     }
 
-    /// A short answer of a passive server to the caller whose context it runs on, and its next wait.
+    /// The answer of a passive server to the caller whose context it runs on, and its next wait.
     #[inline(always)]
     pub(crate) fn fast_reply_receive(&mut self, tcb: Handle<Tcb>) -> Option<Fast> {
         let registers = &self.arena.get(tcb).context.r;
         let info = MessageInfo(registers[R_INFO]);
         let (endpoint, reply) = (registers[0], registers[R_BADGE]);
-        if !info.is_short() {
-            return None;
-        }
-        let slot = lookup::lookup(&self.arena, tcb, reply).ok()?;
+        let slot = lookup::direct(&self.arena, tcb, reply)?;
         let Cap::Reply { reply } = self.arena.get(slot).cap else { return None };
-        let slot = lookup::lookup(&self.arena, tcb, endpoint).ok()?;
+        let slot = lookup::direct(&self.arena, tcb, endpoint)?;
         let Cap::Endpoint { rights, endpoint, .. } = self.arena.get(slot).cap else { return None };
         let object = self.arena.get(reply);
         let (caller, context) = (object.caller?, object.donated?);
@@ -156,6 +163,9 @@ impl<P: Platform> Kernel<P> {
             client.context.r[0] = 0;
             client.context.r[MESSAGE].copy_from_slice(&server.context.r[MESSAGE]);
             self.core().current = Some(caller);
+            if !info.is_short() {
+                self.deliver_long(tcb, caller, info, true);
+            }
         } else {
             self.core().current = Some(caller);
             self.apply_exit_reply(tcb, caller, info.label());
@@ -167,14 +177,12 @@ impl<P: Platform> Kernel<P> {
         Some(Fast::Runs(caller))
     }
 
-    /// A short message, without an answer, to a thread that waits for one and has time of its own.
+    /// A message, without an answer, to a thread that waits for one and has time of its own.
     #[inline(always)]
     pub(crate) fn fast_send(&mut self, tcb: Handle<Tcb>) -> Option<Fast> {
         let registers = &self.arena.get(tcb).context.r;
-        if !MessageInfo(registers[R_INFO]).is_short() {
-            return None;
-        }
-        let slot = lookup::lookup(&self.arena, tcb, registers[0]).ok()?;
+        let info = MessageInfo(registers[R_INFO]);
+        let slot = lookup::direct(&self.arena, tcb, registers[0])?;
         let Cap::Endpoint { rights, endpoint, badge } = self.arena.get(slot).cap else { return None };
         let point = self.arena.get(endpoint);
         let to = point.queue.head?;
@@ -191,13 +199,16 @@ impl<P: Platform> Kernel<P> {
         server.context.r[R_BADGE] = badge;
         server.context.r[MESSAGE].copy_from_slice(&client.context.r[MESSAGE]);
         server.state = State::Running;
+        if !info.is_short() {
+            self.deliver_long(tcb, to, info, rights.contains(Rights::GRANT));
+        }
         Some(self.wake(to))
     }
 
     /// A signal.
     #[inline(always)]
     pub(crate) fn fast_signal(&mut self, tcb: Handle<Tcb>) -> Option<Fast> {
-        let slot = lookup::lookup(&self.arena, tcb, self.arena.get(tcb).context.r[0]).ok()?;
+        let slot = lookup::direct(&self.arena, tcb, self.arena.get(tcb).context.r[0])?;
         match self.arena.get(slot).cap {
             Cap::Notification { rights, notification, badge } if rights.contains(Rights::WRITE) => {
                 self.arena.get_mut(tcb).context.r[0] = 0;

@@ -31,13 +31,21 @@ pub fn slot_of(arena: &Arena, cnode: Handle<CNode>, bits: u8, index: u32) -> Res
 /// `EmptySlot` if there is no capability on the way; `OutOfRange` if a guard differs or the address is too short.
 #[inline(always)]
 pub fn lookup(arena: &Arena, tcb: Handle<Tcb>, address: CPtr) -> Result<Handle<Slot>, Error> {
-    // One step, the usual case: guard and index are the whole address.
-    if let Cap::CNode { cnode, direct, .. } = arena.get(tcb).cspace.cap
-        && address.wrapping_sub(1) < direct
-    {
-        return Ok(arena.nth(arena.part::<CNode, Slot>(cnode, 0), address));
+    match direct(arena, tcb, address) {
+        Some(slot) => Ok(slot),
+        None => steps(arena, tcb, address),
     }
-    steps(arena, tcb, address)
+}
+
+/// The slot at an address that is resolved in one step, the usual case: guard and index are the whole address.
+#[inline(always)]
+pub fn direct(arena: &Arena, tcb: Handle<Tcb>, address: CPtr) -> Option<Handle<Slot>> {
+    match arena.get(tcb).cspace.cap {
+        Cap::CNode { cnode, direct, .. } if address.wrapping_sub(1) < direct => {
+            Some(arena.nth(arena.part::<CNode, Slot>(cnode, 0), address))
+        }
+        _ => None,
+    }
 }
 
 #[cold]

@@ -41,23 +41,32 @@ impl<P: Platform> Kernel<P> {
     /// to decide: neither its time nor its turn.
     #[inline(always)]
     pub fn on_syscall(&mut self, tcb: Handle<Tcb>, number: u32) -> Option<Handle<Tcb>> {
-        const CALL: u32 = Syscall::Call as u32;
-        const REPLY_RECV: u32 = Syscall::ReplyRecv as u32;
         const SEND: u32 = Syscall::Send as u32;
         const SIGNAL: u32 = Syscall::Signal as u32;
         let done = match number {
-            CALL => match self.call(tcb) {
-                Ok(direct) => return direct,
-                Err(stop) => {
-                    self.finish(tcb, Err(stop));
-                    return None;
-                }
-            },
-            REPLY_RECV => self.fast_reply_receive(tcb),
             SEND => self.fast_send(tcb),
             SIGNAL => self.fast_signal(tcb),
             _ => None,
         };
+        self.or_slowly(done, tcb, number)
+    }
+
+    /// [`on_syscall`](Self::on_syscall) for `Call`, which entry code tells apart.
+    #[inline(always)]
+    pub fn on_call(&mut self, tcb: Handle<Tcb>) -> Option<Handle<Tcb>> {
+        let done = self.fast_call(tcb);
+        self.or_slowly(done, tcb, Syscall::Call as u32)
+    }
+
+    /// [`on_syscall`](Self::on_syscall) for `ReplyRecv`, which entry code tells apart.
+    #[inline(always)]
+    pub fn on_reply_receive(&mut self, tcb: Handle<Tcb>) -> Option<Handle<Tcb>> {
+        let done = self.fast_reply_receive(tcb);
+        self.or_slowly(done, tcb, Syscall::ReplyRecv as u32)
+    }
+
+    #[inline(always)]
+    fn or_slowly(&mut self, done: Option<Fast>, tcb: Handle<Tcb>, number: u32) -> Option<Handle<Tcb>> {
         match done {
             Some(Fast::Runs(tcb)) => Some(tcb),
             Some(Fast::Done) => None,
@@ -70,13 +79,7 @@ impl<P: Platform> Kernel<P> {
 
     #[inline(never)]
     fn slow_syscall(&mut self, tcb: Handle<Tcb>, number: u32) {
-        let result = self.syscall(tcb, number);
-        self.finish(tcb, result);
-    }
-
-    #[inline(always)]
-    fn finish(&mut self, tcb: Handle<Tcb>, result: Result<(), Stop>) {
-        match result {
+        match self.syscall(tcb, number) {
             Ok(()) => {}
             Err(Stop::Failed(error)) => self.arena.get_mut(tcb).context.r[0] = error as u32,
             Err(Stop::Preempted) => P::restart_syscall(&mut self.arena.get_mut(tcb).context),
@@ -86,7 +89,7 @@ impl<P: Platform> Kernel<P> {
     #[inline]
     fn syscall(&mut self, tcb: Handle<Tcb>, number: u32) -> Result<(), Stop> {
         match Syscall::from_number(number) {
-            Some(Syscall::Call) => self.call(tcb).map(|_| ()),
+            Some(Syscall::Call) => self.call(tcb),
             Some(Syscall::ReplyRecv) => {
                 let reply = self.reply_operand(tcb)?;
                 let endpoint = self.endpoint_to_receive(tcb)?;
@@ -163,29 +166,24 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// `Call`: to a server, or to the kernel. The server comes back if it runs at once.
-    #[inline(always)]
-    fn call(&mut self, tcb: Handle<Tcb>) -> Result<Option<Handle<Tcb>>, Stop> {
+    /// `Call`: to a server, or to the kernel.
+    fn call(&mut self, tcb: Handle<Tcb>) -> Result<(), Stop> {
         let slot = self.operand_slot(tcb)?;
         match self.arena.get(slot).cap {
             Cap::Endpoint { rights, endpoint, badge } => {
                 if !rights.contains(Rights::WRITE) {
                     return Err(Error::NoRights.into());
                 }
-                if let Some(server) = self.fast_call(tcb, rights, endpoint, badge) {
-                    return Ok(Some(server));
-                }
                 let thread = self.arena.get_mut(tcb);
                 thread.sent = Sent::Call;
                 thread.badge = badge;
                 thread.grants = rights.contains(Rights::GRANT);
                 self.send(tcb, endpoint);
-                Ok(None)
+                Ok(())
             }
             cap => {
                 let info = MessageInfo(self.arena.get(tcb).context.r[R_INFO]);
-                self.invoke(tcb, slot, cap, info)?;
-                Ok(None)
+                self.invoke(tcb, slot, cap, info)
             }
         }
     }

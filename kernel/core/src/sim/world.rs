@@ -86,7 +86,14 @@ impl World {
     pub fn enter(&mut self, number: u32) -> Next {
         let caller = self.kernel.current();
         let before = self.kernel.direct(caller);
-        let short = match self.kernel.on_syscall(caller, number) {
+        const CALL: u32 = Syscall::Call as u32;
+        const REPLY_RECV: u32 = Syscall::ReplyRecv as u32;
+        let direct = match number {
+            CALL => self.kernel.on_call(caller),
+            REPLY_RECV => self.kernel.on_reply_receive(caller),
+            _ => self.kernel.on_syscall(caller, number),
+        };
+        let short = match direct {
             Some(to) => self.kernel.direct(to),
             None => before.filter(|_| self.kernel.undisturbed(caller)),
         };
