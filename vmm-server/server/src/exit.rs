@@ -93,7 +93,9 @@ pub fn seldom(machine: &Lock<Option<Machine>>, vcpu: usize, label: u16, words: [
         machine.keep(vcpu, label, words);
         (decide(machine, vcpu, label, words), machine.take_todo())
     };
-    finish(machine, todo, signal);
+    if !todo.is_nothing() {
+        finish(machine, todo, signal);
+    }
     verdict
 }
 
