@@ -5,8 +5,7 @@ use crate::platform::{GuestException, ListRegister};
 use crate::tcb::{Sent, State, Tcb};
 use crate::timeout::{Owner, Timeout};
 use crate::transfer::R_WORDS;
-use crate::vcpu::LIST_REGISTERS_MAX;
-use crate::vcpu::{ExitRecord, Interrupts, SavedListRegister, Vcpu};
+use crate::vcpu::{ExitRecord, Interrupts, SavedListRegister, Vcpu, bits};
 use crate::{Kernel, Platform};
 use abi::exit::ExitReply;
 use abi::vcpu::{BANKED_FIRST, CP32_FIRST, CP64_FIRST, GuestRegister, TABLE, VIRTUAL_TIMER_INTID};
@@ -161,11 +160,8 @@ impl<P: Platform> Kernel<P> {
         self.cores[here].timeouts.remove(&mut self.arena, node);
         self.platform.vcpu_load(self.arena.get(new));
         // The one before left all list registers empty, and asked for nothing.
-        for index in 0..self.platform.list_registers() {
-            let listed = self.arena.get(new).interrupts.listed[index % LIST_REGISTERS_MAX];
-            if listed.state != 0 {
-                self.platform.list_write(index, listed.value());
-            }
+        for index in bits(self.arena.get(new).interrupts.listed_mask) {
+            self.platform.list_write(index, self.arena.get(new).interrupts.listed(index).value());
         }
         self.fill(new);
         let open = self.cores[here].float_owner == Some(new);
@@ -175,19 +171,15 @@ impl<P: Platform> Kernel<P> {
     /// Takes a vCPU out of the hardware. If its guest waits, its timer is watched for it.
     fn unload(&mut self, vcpu: Handle<Vcpu>) {
         self.sync(vcpu);
-        for index in 0..self.platform.list_registers() {
-            if self.arena.get(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX].state != 0 {
-                let value = self.platform.list_read(index);
-                self.arena.get_mut(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX] = SavedListRegister::from(value);
-                if !value.pending && !value.active {
-                    // Ended between the look and now.
-                    self.arena.get_mut(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX] =
-                        SavedListRegister::default();
-                    let saved = SavedListRegister { intid: value.intid, ..SavedListRegister::default() };
-                    self.ended(vcpu, saved);
-                }
-                self.platform.list_write(index, ListRegister::default());
+        for index in bits(self.arena.get(vcpu).interrupts.listed_mask) {
+            let value = self.platform.list_read(index);
+            self.arena.get_mut(vcpu).interrupts.set_listed(index, SavedListRegister::from(value));
+            if !value.pending && !value.active {
+                // Ended between the look and now.
+                let saved = SavedListRegister { intid: value.intid, ..SavedListRegister::default() };
+                self.ended(vcpu, saved);
             }
+            self.platform.list_write(index, ListRegister::default());
         }
         // What it asked for concerns nobody else, and ends that were not told yet are its own.
         self.arena.get_mut(vcpu).interrupts.refill = 0;

@@ -2,8 +2,7 @@
 
 use crate::arena::Handle;
 use crate::platform::ListRegister;
-use crate::vcpu::WAITING_WORDS;
-use crate::vcpu::{Interrupt, Vcpu};
+use crate::vcpu::{Interrupt, Vcpu, bits};
 use crate::vgic::{ACTIVE, HARDWARE, LEVEL, LINE, LISTED, PENDING, SGIS};
 use crate::{Kernel, Platform};
 use abi::Error;
@@ -169,7 +168,7 @@ impl<P: Platform> Kernel<P> {
         let mut word = u32::from(state.flags & (PENDING | ACTIVE | LEVEL | LISTED))
             | u32::from(state.priority) << 8
             | u32::from(state.sources) << 16;
-        if self.arena.get(vcpu).interrupts.waiting[usize::from(intid) / 32 % WAITING_WORDS] & 1 << (intid % 32) != 0 {
+        if self.arena.get(vcpu).interrupts.waits(intid) {
             word |= InterruptState::PENDING;
         }
         if state.flags & LISTED != 0 {
@@ -227,12 +226,10 @@ impl<P: Platform> Kernel<P> {
 
     /// Whether a guest that waits has something to wake up for, masked or not.
     pub(crate) fn has_pending(&mut self, vcpu: Handle<Vcpu>) -> bool {
-        if self.arena.get(vcpu).interrupts.waiting.iter().any(|&word| word != 0) {
+        if self.arena.get(vcpu).interrupts.waiting_words != 0 {
             return true;
         }
-        (0..self.platform.list_registers()).any(|index| {
-            self.arena.get(vcpu).interrupts.listed[index].state != 0 && self.read_list(vcpu, index).pending
-        })
+        bits(self.arena.get(vcpu).interrupts.listed_mask).any(|index| self.read_list(vcpu, index).pending)
     }
 }
 

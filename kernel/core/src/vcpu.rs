@@ -61,7 +61,11 @@ pub struct Interrupts {
     /// For each number: what is known of it.
     pub state: [Interrupt; VIRTUAL_INTERRUPTS],
     /// Bitmap: pending, not in a list register.
-    pub waiting: [u32; VIRTUAL_INTERRUPTS / 32],
+    pub waiting: [u32; WAITING_WORDS],
+    /// Bitmap of the words of `waiting` that are not 0.
+    pub waiting_words: u32,
+    /// Bitmap of the list registers that hold something, as far as is known.
+    pub listed_mask: u32,
     /// What the list registers hold while the vCPU is not loaded.
     pub listed: [SavedListRegister; LIST_REGISTERS_MAX],
     /// The virtual timer's interrupt may be delivered (the distributor has it enabled).
@@ -82,7 +86,9 @@ impl Interrupts {
     /// None.
     pub const NONE: Self = Self {
         state: [Interrupt { flags: 0, priority: 0, sources: 0, list_register: 0 }; VIRTUAL_INTERRUPTS],
-        waiting: [0; VIRTUAL_INTERRUPTS / 32],
+        waiting: [0; WAITING_WORDS],
+        waiting_words: 0,
+        listed_mask: 0,
         listed: [SavedListRegister { intid: 0, hardware: 0, priority: 0, source: 0, state: 0, reserved: 0 };
             LIST_REGISTERS_MAX],
         timer_enabled: 0,
@@ -92,6 +98,41 @@ impl Interrupts {
         refill: 0,
         hardware: [0; VIRTUAL_INTERRUPTS],
     };
+
+    /// Whether an interrupt waits for a list register.
+    pub(crate) fn waits(&self, intid: u16) -> bool {
+        self.waiting[usize::from(intid) / 32 % WAITING_WORDS] & 1 << (intid % 32) != 0
+    }
+
+    /// Says whether it does.
+    pub(crate) fn set_waiting(&mut self, intid: u16, waiting: bool) {
+        let index = usize::from(intid) / 32 % WAITING_WORDS;
+        let (word, bit) = (&mut self.waiting[index], 1 << (intid % 32));
+        *word = if waiting { *word | bit } else { *word & !bit };
+        let (any, bit) = (*word != 0, 1 << index);
+        self.waiting_words = if any { self.waiting_words | bit } else { self.waiting_words & !bit };
+    }
+
+    /// What a list register holds.
+    pub(crate) fn listed(&self, index: usize) -> SavedListRegister {
+        self.listed[index % LIST_REGISTERS_MAX]
+    }
+
+    /// Remembers what a list register holds.
+    pub(crate) fn set_listed(&mut self, index: usize, value: SavedListRegister) {
+        let (index, bit) = (index % LIST_REGISTERS_MAX, 1 << (index % LIST_REGISTERS_MAX));
+        self.listed[index] = value;
+        self.listed_mask = if value.state != 0 { self.listed_mask | bit } else { self.listed_mask & !bit };
+    }
+}
+
+/// The numbers of the bits that are set, the lowest first.
+pub(crate) fn bits(mut mask: u32) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let bit = mask.trailing_zeros() as usize;
+        mask &= mask.wrapping_sub(1);
+        (bit < 32).then_some(bit)
+    })
 }
 
 /// One virtual interrupt.

@@ -10,8 +10,7 @@
 
 use crate::arena::Handle;
 use crate::platform::ListRegister;
-use crate::vcpu::{Interrupt, SavedListRegister, Vcpu};
-use crate::vcpu::{LIST_REGISTERS_MAX, WAITING_WORDS};
+use crate::vcpu::{Interrupt, SavedListRegister, Vcpu, WAITING_WORDS, bits};
 use crate::{Kernel, Platform};
 use abi::object::VIRTUAL_INTERRUPTS;
 use abi::vcpu::{InterruptState, VIRTUAL_TIMER_INTID};
@@ -38,16 +37,14 @@ impl<P: Platform> Kernel<P> {
     }
 
     pub(crate) fn set_waiting(&mut self, vcpu: Handle<Vcpu>, intid: u16, waiting: bool) {
-        let word = &mut self.arena.get_mut(vcpu).interrupts.waiting[usize::from(intid) / 32 % WAITING_WORDS];
-        let bit = 1 << (intid % 32);
-        *word = if waiting { *word | bit } else { *word & !bit };
+        self.arena.get_mut(vcpu).interrupts.set_waiting(intid, waiting);
     }
 
     pub(crate) fn read_list(&mut self, vcpu: Handle<Vcpu>, index: usize) -> ListRegister {
         if self.is_loaded(vcpu) {
             self.platform.list_read(index)
         } else {
-            self.arena.get(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX].value()
+            self.arena.get(vcpu).interrupts.listed(index).value()
         }
     }
 
@@ -56,7 +53,7 @@ impl<P: Platform> Kernel<P> {
         if self.is_loaded(vcpu) {
             self.platform.list_write(index, value);
         }
-        self.arena.get_mut(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX] = SavedListRegister::from(value);
+        self.arena.get_mut(vcpu).interrupts.set_listed(index, SavedListRegister::from(value));
     }
 
     /// Looks which interrupts the guest has ended since the last look.
@@ -65,17 +62,18 @@ impl<P: Platform> Kernel<P> {
         if !self.is_loaded(vcpu) {
             return;
         }
-        let empty = self.platform.list_empty();
-        for index in 0..self.platform.list_registers() {
-            let saved = self.arena.get(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX];
-            if saved.state != 0 && empty >> index & 1 != 0 {
-                self.arena.get_mut(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX] = SavedListRegister::default();
-                if saved.value().notify_end {
-                    // It goes on telling until it is written.
-                    self.platform.list_write(index, ListRegister::default());
-                }
-                self.ended(vcpu, saved);
+        let mask = self.arena.get(vcpu).interrupts.listed_mask;
+        if mask == 0 {
+            return;
+        }
+        for index in bits(mask & self.platform.list_empty() as u32) {
+            let saved = self.arena.get(vcpu).interrupts.listed(index);
+            self.arena.get_mut(vcpu).interrupts.set_listed(index, SavedListRegister::default());
+            if saved.value().notify_end {
+                // It goes on telling until it is written.
+                self.platform.list_write(index, ListRegister::default());
             }
+            self.ended(vcpu, saved);
         }
     }
 
@@ -157,20 +155,14 @@ impl<P: Platform> Kernel<P> {
 
     fn most_urgent_waiting(&self, vcpu: Handle<Vcpu>) -> Option<u16> {
         let interrupts = &self.arena.get(vcpu).interrupts;
-        if interrupts.waiting.iter().all(|&word| word == 0) {
-            return None;
-        }
         let mut best: Option<(u8, u16)> = None;
-        for (word, &bits) in interrupts.waiting.iter().enumerate() {
-            let mut bits = bits;
-            while bits != 0 {
-                let intid = (word * 32 + bits.trailing_zeros() as usize) as u16;
-                bits &= bits - 1;
-                let priority = interrupts.state[usize::from(intid)].priority;
+        for word in bits(interrupts.waiting_words) {
+            for bit in bits(interrupts.waiting[word % WAITING_WORDS]) {
+                let intid = word * 32 + bit;
+                let Interrupt { priority, flags, .. } = interrupts.state[intid % VIRTUAL_INTERRUPTS];
                 // An interrupt that is active must be ended before it is pending again in a list register.
-                let active = interrupts.state[usize::from(intid)].flags & (ACTIVE | LISTED) != 0;
-                if !active && best.is_none_or(|(most, _)| priority < most) {
-                    best = Some((priority, intid));
+                if flags & (ACTIVE | LISTED) == 0 && best.is_none_or(|(most, _)| priority < most) {
+                    best = Some((priority, intid as u16));
                 }
             }
         }
@@ -181,10 +173,9 @@ impl<P: Platform> Kernel<P> {
     /// again; or, if all are active, that of the least urgent one, if `intid` is more urgent: it is spilled.
     fn room_for(&mut self, vcpu: Handle<Vcpu>, intid: u16) -> Option<usize> {
         let count = self.platform.list_registers();
-        let free =
-            (0..count).find(|&index| self.arena.get(vcpu).interrupts.listed[index % LIST_REGISTERS_MAX].state == 0);
-        if free.is_some() {
-            return free;
+        let free = (!self.arena.get(vcpu).interrupts.listed_mask).trailing_zeros() as usize;
+        if free < count {
+            return Some(free);
         }
         let urgency = self.interrupt(vcpu, intid).priority;
         let mut least: Option<(usize, ListRegister)> = None;

@@ -319,6 +319,20 @@ fn interrupts_are_in_one_place(kernel: &Kernel<Machine>, found: &Found) -> Resul
             hold!(NAME, state.flags & LISTED != 0, "{vcpu:?}: {} is not marked", list.intid);
             hold!(NAME, usize::from(state.list_register) == index + 1, "{vcpu:?}: {} elsewhere", list.intid);
         }
+        let mask = interrupts.listed.iter().rev().fold(0, |mask, list| mask << 1 | u32::from(list.state != 0));
+        hold!(
+            NAME,
+            interrupts.listed_mask == mask,
+            "{vcpu:?}: list registers {:#x}, not {mask:#x}",
+            interrupts.listed_mask
+        );
+        let words = interrupts.waiting.iter().rev().fold(0, |mask, &word| mask << 1 | u32::from(word != 0));
+        hold!(
+            NAME,
+            interrupts.waiting_words == words,
+            "{vcpu:?}: words {:#x}, not {words:#x}",
+            interrupts.waiting_words
+        );
         for (intid, state) in interrupts.state.iter().enumerate() {
             let marked = state.flags & LISTED != 0;
             hold!(NAME, marked == listed.contains(&(intid as u16)), "{vcpu:?}: {intid} marked {marked}");
