@@ -111,7 +111,7 @@ pub fn measure(plugin: &Path, folder: &Path) -> Result<Boots> {
         // Two machines at once: they share nothing but the host.
         let (ours, native) = std::thread::scope(|scope| {
             let native = scope.spawn(|| timed(|| bench_run::words("the native Linux", &words, LIMIT)));
-            (timed(|| bench_run::system(&image, ours, LIMIT)), native.join())
+            (timed(|| bench_run::system(&image, Some(ours), None, LIMIT)), native.join())
         });
         let native = native.map_err(|_| Failure::new("the native run is lost"))?;
         for (result, what) in [(ours, ""), (native, "-native")] {

@@ -5,6 +5,7 @@ use crate::failure::{EXIT_CRASHED, EXIT_TIMEOUT, Failure, Result};
 use crate::image::Image;
 use crate::qemu::{self, End, Qemu};
 use crate::run::session::{Screen, Session};
+use regex::Regex;
 use std::io::Read;
 use std::process::ChildStdout;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -35,14 +36,30 @@ fn pieces(mut output: ChildStdout) -> Receiver<Vec<u8>> {
     pieces
 }
 
-/// Hands over all that a machine says until it ends; an error if it does not within `limit`, or if `see` has one.
-fn watch(what: &str, output: ChildStdout, limit: Duration, mut see: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+/// Whether a machine has ended by itself, or has said enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    All,
+    Enough,
+}
+
+/// Hands over all that a machine says until it ends, or until `see` says that it is enough; an error if neither happens
+/// within `limit`, or if `see` has one.
+fn watch(
+    what: &str,
+    output: ChildStdout,
+    limit: Duration,
+    mut see: impl FnMut(&[u8]) -> Result<bool>,
+) -> Result<Heard> {
     let (pieces, started) = (pieces(output), Instant::now());
     loop {
-        match pieces.recv_timeout(Duration::from_millis(100)) {
+        let enough = match pieces.recv_timeout(Duration::from_millis(100)) {
             Ok(bytes) => see(&bytes)?,
             Err(RecvTimeoutError::Timeout) => see(&[])?,
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Disconnected) => return Ok(Heard::All),
+        };
+        if enough {
+            return Ok(Heard::Enough);
         }
         if started.elapsed() >= limit {
             return Err(Failure::new(format!("{what} did not end within {} s", limit.as_secs())).exit(EXIT_TIMEOUT));
@@ -59,12 +76,12 @@ fn switched_off(what: &str, machine: Qemu) -> Result<()> {
     }
 }
 
-/// Runs an image to its power-off and returns all that it said. Two runs say the same.
-pub fn system(image: &Image, plugin: String, limit: Duration) -> Result<String> {
+/// Runs an image to its power-off, or until it says that, and returns all that it said. Two runs say the same.
+pub fn system(image: &Image, plugin: Option<String>, until: Option<Regex>, limit: Duration) -> Result<String> {
     let board = boards::find(&image.board).map_err(|error| Failure::new(error.to_string()))?;
     let what = format!("`{}`", image.elf.display());
-    let options = qemu::Options { deterministic: true, plugin: Some(plugin), ..qemu::Options::default() };
-    let mut session = Session::new(image, Decoders::load(&image.logs)?, None, None);
+    let options = qemu::Options { deterministic: true, plugin, ..qemu::Options::default() };
+    let mut session = Session::new(image, Decoders::load(&image.logs)?, until, None);
     let (machine, input, output) = Qemu::start(&board, &image.elf, &options)?;
     let mut kept = Kept::default();
     let ended = watch(&what, output, limit, |bytes| {
@@ -72,13 +89,15 @@ pub fn system(image: &Image, plugin: String, limit: Duration) -> Result<String> 
         let crash = session.crash().map(str::to_owned);
         match crash.filter(|_| session.epitaph().1 || session.epitaph().0.is_empty()) {
             Some(crash) => Err(Failure::new(format!("{what} crashed: {crash}")).exit(EXIT_CRASHED)),
-            None => Ok(()),
+            None => Ok(session.matched()),
         }
     });
     drop(input);
     session.finish(&mut kept);
-    ended.map_err(|failure| Failure { what: format!("{}\n{}", failure.what, kept.0), ..failure })?;
-    switched_off(&what, machine)?;
+    let heard = ended.map_err(|failure| Failure { what: format!("{}\n{}", failure.what, kept.0), ..failure })?;
+    if heard == Heard::All {
+        switched_off(&what, machine)?;
+    }
     Ok(kept.0)
 }
 
@@ -88,7 +107,7 @@ pub fn words(what: &str, words: &[String], limit: Duration) -> Result<String> {
     let mut said = Vec::new();
     watch(what, output, limit, |bytes| {
         said.extend_from_slice(bytes);
-        Ok(())
+        Ok(false)
     })?;
     drop(input);
     switched_off(what, machine)?;

@@ -158,6 +158,10 @@ extern "C" fn main(tree: u32) -> ! {
         sleeper();
     } else if says(tree, b"role=spinner") {
         spinner();
+    } else if says(tree, b"role=forever") {
+        loop {
+            core::hint::spin_loop();
+        }
     } else {
         exits();
         timer();
