@@ -18,19 +18,19 @@ pub(crate) const CNODE: CNode = CNode(root_slot::CNODE);
 
 /// Root: what it was given, and what it made of it.
 #[derive(Debug)]
-pub struct Root {
-    pub(crate) table: Table,
+pub struct Root<'s> {
+    pub(crate) table: Table<'s>,
     memory: Memory,
     scratch: Option<Scratch>,
-    payload: &'static [u8],
-    system: &'static [u8],
+    payload: &'s [u8],
+    system: &'s [u8],
     /// First of root's spare slots.
     spare: u32,
     /// Where root receives.
     pub(crate) endpoint: Option<(Endpoint, Reply)>,
 }
 
-impl Root {
+impl<'s> Root<'s> {
     /// Before anything is known.
     pub const fn new() -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Root {
     }
 
     /// Takes over what the kernel tells and gives.
-    pub fn learn(&mut self, boot: &BootInfo, payload: &'static [u8], scratch: Scratch) {
+    pub fn learn(&mut self, boot: &BootInfo, payload: &'s [u8], scratch: Scratch) {
         self.memory.learn(boot);
         self.payload = payload;
         self.scratch = Some(scratch);
@@ -82,15 +82,15 @@ impl Root {
         Ok(())
     }
 
-    fn apply(&mut self, record: &Record<'static>, scope: Scope) -> Result<(), Cause> {
+    fn apply(&mut self, record: &Record<'s>, scope: Scope) -> Result<(), Cause> {
         match *record {
             Record::Header { .. } => Err(Cause::BadReference),
-            Record::Group { name, untyped_bits, slot, policy } => {
-                self.memory.make_untyped(untyped_bits.into(), slot)?;
+            Record::Group { name, slot, untypeds, policy } => {
                 let state = State::Running;
                 self.table.add_group(Group {
                     name,
                     slot,
+                    untypeds,
                     policy,
                     state,
                     restarts_us: [None; 5],
@@ -98,8 +98,12 @@ impl Root {
                     late_count: 0,
                 })
             }
-            Record::Object { group, slot, kind } => {
-                let object = Object { group, slot, kind, handler: Handler::Here };
+            Record::Untyped { group, part, bits } => {
+                let slot = self.table.group(group)?.untyped(part).ok_or(Cause::BadReference)?;
+                self.memory.make_untyped(bits.into(), slot)
+            }
+            Record::Object { group, part, slot, kind } => {
+                let object = Object { group, part, slot, kind, handler: Handler::Here };
                 self.make(&object, scope)?;
                 if scope == Scope::System { self.table.add_object(object) } else { Ok(()) }
             }
@@ -156,7 +160,8 @@ impl Root {
 
     /// Makes an object out of its group's memory, or of what else it is made of.
     fn make(&mut self, object: &Object, scope: Scope) -> Result<(), Cause> {
-        let untyped = Untyped(self.table.group(object.group)?.slot);
+        let untyped = self.table.group(object.group)?.untyped(object.part).ok_or(Cause::BadReference)?;
+        let untyped = Untyped(untyped);
         let slot = object.slot;
         let make = |ty, bits: u8, count| retype_many(untyped, ty, bits.into(), count, slot);
         match object.kind {
@@ -262,7 +267,7 @@ impl Root {
     }
 }
 
-impl Default for Root {
+impl Default for Root<'_> {
     fn default() -> Self {
         Self::new()
     }

@@ -70,6 +70,7 @@ pub const fn kind(record: &Record<'_>) -> &'static str {
     match record {
         Record::Header { .. } => "header",
         Record::Group { .. } => "group",
+        Record::Untyped { .. } => "untyped",
         Record::Object { .. } => "object",
         Record::RootEndpoint { .. } => "root-endpoint",
         Record::Fill { .. } => "fill",

@@ -10,7 +10,7 @@ use abi::rights::Rights;
 use runtime::{CNode, IrqControl, IrqHandler, Notification};
 use system::{ObjectId, ObjectKind};
 
-impl Root {
+impl Root<'_> {
     /// Gives a handler away, as soon as it is bound.
     pub(crate) fn grant_irq(&mut self, irq: ObjectId, cnode: CNode, index: u32, scope: Scope) -> Result<(), Cause> {
         let slot = self.renew(irq, scope)?;

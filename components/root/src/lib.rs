@@ -1,8 +1,8 @@
 //! Root: the first component. It reads the compiled system, makes every object of it out of untyped memory, gives all
 //! away but what its policies need, starts the threads, and then waits for something to end.
 //!
-//! A compartment's memory is one untyped, so that tearing it down is one revoke, and building it again is reading
-//! its records again.
+//! A compartment's memory is a few untypeds of its own, so that tearing it down is revoking these, and building it again
+//! is reading its records again.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 

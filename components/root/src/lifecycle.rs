@@ -34,7 +34,7 @@ pub enum Done {
     Left,
 }
 
-impl Root {
+impl Root<'_> {
     /// Acts by the group's policy. `now_us` is the time. An ending of a group that has ended already does nothing.
     pub fn end(&mut self, id: GroupId, ending: Ending, now_us: u64) -> Result<(Done, Outcome), Failure> {
         let failed = |cause| Failure { record: 0, kind: "restart", cause };
@@ -73,8 +73,10 @@ impl Root {
     fn tear_down(&mut self, id: GroupId) -> Result<(), Cause> {
         let group = self.table.group_mut(id)?;
         group.state = State::Ended;
-        CNODE.revoke(group.slot)?;
-        Ok(Untyped(group.slot).reset()?)
+        let untypeds = group.untypeds();
+        // What lies in one may be mapped by what lies in another: all is taken back before any is used again.
+        untypeds.clone().try_for_each(|slot| CNODE.revoke(slot))?;
+        Ok(untypeds.into_iter().try_for_each(|slot| Untyped(slot).reset())?)
     }
 
     fn after_stop(&self, id: GroupId) -> Outcome {

@@ -8,7 +8,7 @@ fn run(_argument: u32) {
     use root::{Root, fill::Scratch, watch};
     use runtime::{Place, entry, space};
 
-    static ROOT: Place<Root> = Place::new(Root::new());
+    static ROOT: Place<Root<'static>> = Place::new(Root::new());
 
     let Some(root) = ROOT.take() else { return };
     let boot = space::boot_info();

@@ -16,11 +16,13 @@ pub enum Scope {
 
 impl Scope {
     /// Whether the record is to be executed. The objects that it names are in the table.
-    pub fn holds(self, record: &Record<'_>, table: &Table) -> Result<bool, Cause> {
+    pub fn holds(self, record: &Record<'_>, table: &Table<'_>) -> Result<bool, Cause> {
         let Scope::Group(group) = self else { return Ok(true) };
         let mine = |id: ObjectId| -> Result<bool, Cause> { Ok(id != ROOT_VSPACE && table.object(id)?.group == group) };
         Ok(match *record {
-            Record::Header { .. } | Record::Group { .. } | Record::RootEndpoint { .. } => false,
+            Record::Header { .. } | Record::Group { .. } | Record::Untyped { .. } | Record::RootEndpoint { .. } => {
+                false
+            }
             Record::Object { group: owner, .. } => owner == group,
             Record::Fill { object, .. } | Record::FillBytes { object, .. } => mine(object)?,
             Record::MapTable { table, vspace, .. } => mine(table)? || mine(vspace)?,

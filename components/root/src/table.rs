@@ -29,6 +29,8 @@ pub enum Handler {
 pub struct Object {
     /// Whose memory.
     pub group: GroupId,
+    /// Which of the group's untypeds.
+    pub part: u8,
     /// Slot of its first capability.
     pub slot: u32,
     /// What it is.
@@ -61,11 +63,13 @@ pub enum State {
 
 /// A compartment.
 #[derive(Clone, Copy, Debug)]
-pub struct Group {
+pub struct Group<'s> {
     /// Its name.
-    pub name: &'static str,
-    /// Slot of its untyped.
+    pub name: &'s str,
+    /// Slot of its first untyped.
     pub slot: u32,
+    /// How many untypeds it has.
+    pub untypeds: u8,
     /// What to do when it ends.
     pub policy: Policy,
     /// What became of it.
@@ -78,16 +82,28 @@ pub struct Group {
     pub late_count: u32,
 }
 
+impl Group<'_> {
+    /// Slot of one of its untypeds, if it has that many.
+    pub fn untyped(&self, part: u8) -> Option<u32> {
+        (part < self.untypeds).then_some(self.slot + u32::from(part))
+    }
+
+    /// Slots of all of them.
+    pub fn untypeds(&self) -> core::ops::Range<u32> {
+        self.slot..self.slot + u32::from(self.untypeds)
+    }
+}
+
 /// Objects and groups by their numbers.
 #[derive(Debug)]
-pub struct Table {
+pub struct Table<'s> {
     objects: [Option<Object>; OBJECTS_MAX],
     object_count: usize,
-    groups: [Option<Group>; GROUPS_MAX],
+    groups: [Option<Group<'s>>; GROUPS_MAX],
     group_count: usize,
 }
 
-impl Table {
+impl<'s> Table<'s> {
     /// With nothing in it.
     pub const fn new() -> Self {
         Self { objects: [None; OBJECTS_MAX], object_count: 0, groups: [None; GROUPS_MAX], group_count: 0 }
@@ -101,7 +117,7 @@ impl Table {
     }
 
     /// Adds the next group.
-    pub fn add_group(&mut self, group: Group) -> Result<(), Cause> {
+    pub fn add_group(&mut self, group: Group<'s>) -> Result<(), Cause> {
         *self.groups.get_mut(self.group_count).ok_or(Cause::TooMany)? = Some(group);
         self.group_count += 1;
         Ok(())
@@ -132,22 +148,22 @@ impl Table {
     }
 
     /// A group.
-    pub fn group(&self, id: GroupId) -> Result<&Group, Cause> {
+    pub fn group(&self, id: GroupId) -> Result<&Group<'s>, Cause> {
         self.groups.get(usize::from(id)).and_then(Option::as_ref).ok_or(Cause::BadReference)
     }
 
     /// A group, to change it.
-    pub fn group_mut(&mut self, id: GroupId) -> Result<&mut Group, Cause> {
+    pub fn group_mut(&mut self, id: GroupId) -> Result<&mut Group<'s>, Cause> {
         self.groups.get_mut(usize::from(id)).and_then(Option::as_mut).ok_or(Cause::BadReference)
     }
 
     /// Every group.
-    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+    pub fn groups(&self) -> impl Iterator<Item = &Group<'s>> {
         self.groups.iter().flatten()
     }
 }
 
-impl Default for Table {
+impl Default for Table<'_> {
     fn default() -> Self {
         Self::new()
     }

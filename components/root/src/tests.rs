@@ -23,7 +23,8 @@ fn policy(is_vm: bool, on_crash: Action) -> Policy {
     Policy { is_vm, on_crash, on_reboot: Action::Restart, on_off: Action::Stop }
 }
 
-/// The group `root` with what is shared, a VM and a component that share a page and an endpoint.
+/// The group `root` with what is shared, a VM and a component that share a page and an endpoint. The VM's RAM is an untyped
+/// of its own.
 fn records(vm_crash: Action) -> Vec<Record<'static>> {
     let mut all = Vec::new();
     all.push(Record::Header {
@@ -33,14 +34,17 @@ fn records(vm_crash: Action) -> Vec<Record<'static>> {
         first_slot: SLOT,
         free_slot: 3000,
     });
-    let group = |name, bits, slot, policy| Record::Group { name, untyped_bits: bits, slot, policy };
-    all.push(group("vm", 23, SLOT, policy(true, vm_crash)));
-    all.push(group("root", 20, SLOT + 1, policy(false, Action::Panic)));
-    all.push(group("echo", 18, SLOT + 2, policy(false, Action::Restart)));
-    let mut slot = SLOT + 3;
+    let group = |name, untypeds, slot, policy| Record::Group { name, slot, untypeds, policy };
+    all.push(group("vm", 2, SLOT, policy(true, vm_crash)));
+    all.push(group("root", 1, SLOT + 2, policy(false, Action::Panic)));
+    all.push(group("echo", 1, SLOT + 3, policy(false, Action::Restart)));
+    let untyped = |group, part, bits| Record::Untyped { group, part, bits };
+    all.extend([untyped(0, 1, 22), untyped(1, 0, 20), untyped(0, 0, 18), untyped(2, 0, 18)]);
+    let mut slot = SLOT + 4;
     let mut object = |group, kind, count: u32| {
         slot += count;
-        Record::Object { group, slot: slot - count, kind }
+        let part = u8::from(matches!(kind, ObjectKind::Frames { bits: 21, .. }));
+        Record::Object { group, part, slot: slot - count, kind }
     };
     use ObjectKind::*;
     all.extend([
@@ -124,7 +128,7 @@ fn records(vm_crash: Action) -> Vec<Record<'static>> {
 }
 
 /// Root that has learned of a payload with these records, on a fake kernel.
-fn root(records: &[Record<'_>]) -> (Root, Rc<RefCell<Fake>>) {
+fn root(records: &[Record<'_>]) -> (Root<'static>, Rc<RefCell<Fake>>) {
     let mut writer = Writer::default();
     records.iter().for_each(|record| writer.push(record));
     let system = writer.into_bytes();
@@ -308,7 +312,12 @@ fn a_record_that_fails_is_named() {
     assert_eq!(root.build(|_| ()), Err(failure));
 
     let mut all = records(Action::Stop);
-    all[1] = Record::Group { name: "vm", untyped_bits: 25, slot: SLOT, policy: policy(true, Action::Stop) };
+    all[4] = Record::Untyped { group: 0, part: 1, bits: 25 };
     let (mut root, _fake) = self::root(&all);
-    assert_eq!(root.build(|_| ()), Err(Failure { record: 1, kind: "group", cause: Cause::NoMemory }));
+    assert_eq!(root.build(|_| ()), Err(Failure { record: 4, kind: "untyped", cause: Cause::NoMemory }));
+
+    let mut all = records(Action::Stop);
+    all[4] = Record::Untyped { group: 0, part: 2, bits: 22 };
+    let (mut root, _fake) = self::root(&all);
+    assert_eq!(root.build(|_| ()), Err(Failure { record: 4, kind: "untyped", cause: Cause::BadReference }));
 }

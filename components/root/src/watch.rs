@@ -16,7 +16,7 @@ use system::GroupId;
 /// How long `log` and `console` get to bring the last words out.
 pub const DRAIN_US: u64 = 300_000;
 
-impl Root {
+impl Root<'_> {
     /// Receives and acts for ever, or until the machine goes down.
     pub fn watch(&mut self) -> Outcome {
         let Some((endpoint, reply)) = self.endpoint else { return Outcome::Crashed };

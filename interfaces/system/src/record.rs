@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Changes with any change to a record; root refuses another.
-pub const SYSTEM_VERSION: u32 = 2;
+pub const SYSTEM_VERSION: u32 = 3;
 
 /// The n-th `Object` record of the system, from 0.
 pub type ObjectId = u16;
@@ -14,6 +14,8 @@ pub type GroupId = u16;
 pub const OBJECTS_MAX: usize = 2048;
 /// The most `Group` records.
 pub const GROUPS_MAX: usize = 64;
+/// The most `Untyped` records of one group.
+pub const UNTYPEDS_MAX: usize = 255;
 /// Stands where a record names a space, for root's own.
 pub const ROOT_VSPACE: ObjectId = 0xffff;
 
@@ -34,26 +36,37 @@ pub enum Record<'a> {
         /// for itself.
         free_slot: u32,
     },
-    /// A compartment: a component, or a VM with its VMM. Its memory is one untyped of its own, so that
-    /// tearing it down is one revoke, and building it again is reading its records again. Groups come in order of
-    /// decreasing size; the memory of each is made of the first of root's untypeds (RAM, in their order) with room for it.
-    /// One of them, `root`, holds what compartments share (root's endpoint, log rings, channel memories, devices,
+    /// A compartment: a component, or a VM with its VMM. Its memory is untypeds of its own: one for each piece of memory
+    /// that is large, and one for all else. So tearing it down is revoking these few, and building it again is reading its
+    /// records again. One of them, `root`, holds what compartments share (root's endpoint, log rings, channel memories, devices,
     /// interrupts) and is never torn down.
     Group {
         /// Its name in the manifest.
         #[serde(borrow)]
         name: &'a str,
-        /// log2 of the bytes of its untyped.
-        untyped_bits: u8,
-        /// Root's slot for that untyped.
+        /// Root's slot for the first of its untypeds; the others follow.
         slot: u32,
+        /// How many untypeds it has.
+        untypeds: u8,
         /// What root does when it ends or crashes.
         policy: Policy,
     },
-    /// Make an object (or `count` of them, in consecutive slots) out of the group's untyped.
+    /// Make one of a group's untypeds, of the first of root's own (RAM, in their order) with room for it. These records come in
+    /// order of decreasing size: then the large ones find room wherever there is some.
+    Untyped {
+        /// Whose.
+        group: GroupId,
+        /// Which of the group's: its slot is that many behind the group's.
+        part: u8,
+        /// log2 of its bytes.
+        bits: u8,
+    },
+    /// Make an object (or `count` of them, in consecutive slots) out of one of the group's untypeds.
     Object {
         /// Whose memory.
         group: GroupId,
+        /// Which of the group's untypeds. 0 for what is made of none.
+        part: u8,
         /// Root's slot for its first capability.
         slot: u32,
         /// What it is.

@@ -3,11 +3,11 @@
 use crate::board::{self, POWER, Power};
 use crate::epitaph::{self, cannot_start};
 use crate::hyp_map::{HMAIR0, HSCTLR, HTCR, Hyp, HypMap, OutOfTables};
-use crate::memory_plan::free_ram;
 use crate::platform::Armv7;
 use crate::{controls, entry, klog, stage2, start, sysreg, trap};
 use abi::boot::{PAYLOAD_MAGIC, PAYLOAD_VERSION, PayloadHeader};
 use kernel_core::boot::BootPlan;
+use kernel_core::memory_plan::free_ram;
 
 /// Where the pieces of the kernel's image are; all are multiples of a page.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! The Bulkhead kernel's processor: ARMv7-A with Virtualization Extensions (Cortex-A15 and its kin).
 //!
 //! Two kinds of rooms. Formats are pure typed values, and are tested on the host: [`hsr`], [`classify`],
-//! [`component_fault`], [`stage2`], [`hyp_map`], [`listreg`], [`psr`], [`inject`], [`controls`], [`memory_plan`].
+//! [`component_fault`], [`stage2`], [`hyp_map`], [`listreg`], [`psr`], [`inject`], [`controls`].
 //! The rest touches registers and exists on the target only: there is no pretence of them on the host.
 //!
 //! Unsafe code stands in the vaults: `sysreg`, `mmio`, `vcpu_state`, `fpu`, `entry`, `cell`, `start`, `log`, `memory`.
@@ -15,7 +15,6 @@ pub mod hsr;
 pub mod hyp_map;
 pub mod inject;
 pub mod listreg;
-pub mod memory_plan;
 pub mod psr;
 pub mod stage2;
 

@@ -25,6 +25,7 @@ mod irq;
 pub mod kernel;
 mod lookup;
 mod map;
+pub mod memory_plan;
 pub mod objects;
 pub mod platform;
 mod queue;
@@ -38,7 +39,7 @@ pub mod tcb;
 mod timeout;
 mod transfer;
 mod tree;
-mod untyped;
+pub mod untyped;
 pub mod vcpu;
 mod vgic;
 

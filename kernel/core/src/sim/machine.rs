@@ -1,5 +1,6 @@
 //! A machine that remembers: translations stay in its TLB until they are invalidated.
 
+use super::fresh::Fresh;
 use crate::platform::{CacheOp, GuestException, ListRegister, Platform};
 use crate::vcpu::Vcpu;
 use crate::{Arena, Context};
@@ -49,6 +50,8 @@ pub struct Machine {
     pub off: bool,
     /// What the virtual timer's line says.
     pub timer_high: bool,
+    /// RAM that nobody wrote since it was made; none, if everything is to be zeroed in earnest.
+    pub fresh: Fresh,
 }
 
 /// Walks a space's tables as hardware does.
@@ -106,7 +109,9 @@ impl Platform for Machine {
     }
     fn cache(&mut self, _op: CacheOp, _address: u32, _bytes: u32) {}
     fn zero(&mut self, arena: &mut Arena, address: u32, bytes: u32) {
-        arena.zero(address, bytes);
+        for (from, to) in self.fresh.take(address.into(), u64::from(address) + u64::from(bytes)) {
+            arena.zero(from as u32, (to - from) as u32);
+        }
     }
     fn now(&self) -> u64 {
         self.now

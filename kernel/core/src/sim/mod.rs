@@ -5,11 +5,14 @@
 
 pub mod check;
 mod check_memory;
+pub mod fresh;
 pub mod machine;
 pub mod memory;
 pub mod trace;
 pub mod world;
 
 pub use check::{Violation, check_all};
+pub use fresh::Fresh;
 pub use machine::Machine;
+pub use memory::Ram;
 pub use world::World;

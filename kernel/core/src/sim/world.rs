@@ -1,15 +1,18 @@
 //! A kernel with its RAM, booted as on a board, with a root that does what the test says.
 
-use super::machine::Machine;
+use super::machine::{Machine, walk};
 use super::memory::{RAM_BASE, Ram};
 use crate::arena::Handle;
-use crate::boot::{BootPlan, MemoryRange};
+use crate::boot::{BootError, BootPlan, MemoryRange};
 use crate::cap::{Cap, Slot};
 use crate::objects::CNode;
 use crate::tcb::Tcb;
 use crate::vcpu::ExitRecord;
 use crate::{Kernel, Next};
-use abi::boot::{PAYLOAD_MAGIC, PAYLOAD_VERSION, PayloadHeader, ROOT_LINK_ADDRESS, Segment, root_slot};
+use abi::boot::{
+    BootInfo, PAYLOAD_MAGIC, PAYLOAD_VERSION, PayloadHeader, ROOT_BOOT_INFO_ADDRESS, ROOT_LINK_ADDRESS, Segment,
+    UNTYPED_MAX, UntypedInfo, root_slot,
+};
 use abi::message::MessageInfo;
 use abi::object::ObjectType;
 use abi::{Error, Syscall};
@@ -32,7 +35,7 @@ pub struct World {
 impl World {
     /// A machine of 16 MiB whose root has a CNode of 1024 slots and one page of code.
     pub fn new() -> Self {
-        let mut ram = Ram::new(SMALL);
+        let ram = Ram::new(RAM_BASE, SMALL).expect("16 MiB");
         let mut header = PayloadHeader {
             magic: PAYLOAD_MAGIC,
             version: PAYLOAD_VERSION,
@@ -52,7 +55,6 @@ impl World {
         header.root_segments[0] =
             Segment { offset: 4096, address: ROOT_LINK_ADDRESS, file_bytes: 4096, memory_bytes: 4096, flags: 1 | 8 };
         header.devices[0] = abi::boot::DeviceRange { page: 0x9000, size_bits: 16 };
-        let mut kernel = Box::new(Kernel::new(ram.arena(), Machine::default()));
         let size = SMALL as u32;
         let plan = BootPlan {
             ram: &[MemoryRange { base: RAM_BASE + (4 << 20), bytes: size - (4 << 20) }],
@@ -62,10 +64,53 @@ impl World {
             cores: 1,
             kernel_log: RAM_BASE + (3 << 20),
         };
-        kernel.boot(&plan).expect("a world boots");
+        Self::boot(ram, Machine::default(), &plan).expect("a world boots")
+    }
+
+    /// Boots the kernel on a machine whose RAM holds the payload, as the plan says.
+    ///
+    /// # Errors
+    /// See [`BootError`].
+    ///
+    /// # Panics
+    /// If a kernel that has booted does not run root: that is a mistake of the kernel's.
+    pub fn boot(mut ram: Ram, machine: Machine, plan: &BootPlan) -> Result<Self, BootError> {
+        let mut kernel = Box::new(Kernel::new(ram.arena(), machine));
+        kernel.boot(plan)?;
         let Next::Run(running) = kernel.schedule() else { panic!("root runs") };
         let Cap::CNode { cnode, .. } = kernel.arena.get(running.tcb).cspace.cap else { panic!("root has a CNode") };
-        Self { root: running.tcb, cnode, kernel, _ram: ram }
+        Ok(Self { root: running.tcb, cnode, kernel, _ram: ram })
+    }
+
+    /// What the kernel tells root, as root reads it. `None` if it is not mapped where root looks.
+    pub fn boot_info(&self) -> Option<BootInfo> {
+        let Cap::VSpace { vspace } = self.cap(root_slot::VSPACE) else { return None };
+        let page = walk(&self.kernel.arena, vspace.address(), ROOT_BOOT_INFO_ADDRESS)?.page << 12;
+        let word = |n: usize| self.kernel.arena.read_word(page + 4 * n as u32);
+        let [version, cores, counter_hz, payload_frames, system_offset, system_bytes, untyped_count] =
+            std::array::from_fn(word);
+        let info =
+            |n: usize| UntypedInfo { page: word(n), size_bits: word(n + 1), device: word(n + 2), clean: word(n + 3) };
+        let untyped: [UntypedInfo; UNTYPED_MAX] = std::array::from_fn(|n| info(7 + 4 * n));
+        Some(BootInfo {
+            version,
+            cores,
+            counter_hz,
+            payload_frames,
+            system_offset,
+            system_bytes,
+            untyped_count,
+            untyped,
+        })
+    }
+
+    /// What a thread holds: its CNode's slots that are not empty.
+    pub fn held(&self, tcb: Handle<Tcb>) -> Vec<(u32, Cap)> {
+        let arena = &self.kernel.arena;
+        let Cap::CNode { cnode, bits, .. } = arena.get(tcb).cspace.cap else { return Vec::new() };
+        let row = arena.part::<CNode, Slot>(cnode, 0);
+        let caps = (1..1 << bits).map(|index| (index, arena.get(arena.nth(row, index)).cap));
+        caps.filter(|(_, cap)| !cap.is_null()).collect()
     }
 
     /// The slot at an address of root's.

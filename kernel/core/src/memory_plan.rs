@@ -1,7 +1,7 @@
 //! What is left of the RAM for `root`: all but the kernel's image and the payload.
 
+use crate::boot::MemoryRange;
 use arrayvec::ArrayVec;
-use kernel_core::boot::MemoryRange;
 
 /// The most free ranges.
 pub const FREE_RANGES_MAX: usize = 16;
