@@ -27,6 +27,11 @@ pub fn install(kernel: impl Kernel + 'static) {
     KERNEL.with(|slot| *slot.borrow_mut() = Some(Box::new(kernel)));
 }
 
+/// From now on this thread has no kernel: what [`install`] gave is dropped.
+pub fn remove() {
+    KERNEL.with(|slot| *slot.borrow_mut() = None);
+}
+
 /// From now on this is this thread's IPC buffer ([`IPC_BUFFER_ALIGN`](abi::message::IPC_BUFFER_ALIGN) bytes).
 pub fn set_ipc_buffer(buffer: Mapped) {
     IPC_BUFFER.with(|slot| *slot.borrow_mut() = Some(buffer));

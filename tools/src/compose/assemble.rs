@@ -1,18 +1,21 @@
 //! A checked system and its materials become an image: the pure part of building.
 
-use super::elf::{self, Program};
+use super::check::GUEST_RAM_BASE;
+use super::elf::{self, PAGE, Piece, Program};
 use super::emit;
-use super::guest::{Kernel, Loaded, Request, cmdline, load};
+use super::guest::{Kernel, Loaded, Placed, Request, cmdline, load};
 use super::layout::plan::Plan;
-use super::layout::{Programs, lay_out, ram};
+use super::layout::{Programs, lay_out};
 use super::manifest::{ConsoleKind, ProgramSource};
-use super::materials::{GuestFiles, Materials};
+use super::materials::{self, GuestFiles, Materials};
 use super::pack::{self, Arrangement, KernelPlace};
 use super::problem::Problem;
+use super::replay::{self, Refusal, Replayed};
 use super::resolve::{ProgramName, Resolved, ResolvedVm};
 use abi::boot::{ROOT_LINK_ADDRESS, ROOT_STACK_BYTES, ROOT_STACK_TOP};
-use abi::object::PAGE_BITS;
-use std::ops::Range;
+use abi::object::{PAGE_BITS, UNTYPED_BITS_MAX};
+use abi::rights::MapFlags;
+use std::sync::Arc;
 
 /// A composed system.
 #[derive(Clone, Debug)]
@@ -31,8 +34,29 @@ pub struct Composed {
     pub plan: Plan,
     /// Where the kernel and the payload are.
     pub kernel: KernelPlace,
-    /// Where each group's memory is, if nothing else takes memory first; in the order of their numbers.
-    pub places: Vec<ram::Place>,
+    /// Where everything is after the boot.
+    pub replayed: Replayed,
+}
+
+/// What a system is compiled to.
+struct Compiled {
+    plan: Plan,
+    kernel: KernelPlace,
+    arrangement: Arrangement,
+    system: Vec<u8>,
+    payload: Vec<u8>,
+    replayed: Replayed,
+}
+
+/// What goes into an image, read and understood.
+struct Parts<'a> {
+    kernel: &'a Program,
+    root: &'a Program,
+    /// The other programs, and their names.
+    programs: &'a [Program],
+    names: Vec<&'a ProgramName>,
+    /// In the order of the VMs.
+    guests: &'a [Loaded],
 }
 
 /// Assembles an image.
@@ -45,18 +69,64 @@ pub fn assemble(system: &Resolved, materials: &Materials) -> Result<Composed, Ve
     let guests: Vec<Loaded> =
         system.vms.iter().zip(&materials.guests).filter_map(|(vm, files)| guest(vm, files, &mut problems)).collect();
     let (Some(kernel), Some(root), []) = (kernel, root, &problems[..]) else { return Err(problems) };
-    put_together(system, materials, &kernel, &root, &programs, &guests).map_err(|problem| vec![problem])
+    let names = materials.programs.iter().map(|file| &file.name).collect();
+    let parts = Parts { kernel: &kernel, root: &root, programs: &programs, names, guests: &guests };
+    let compiled = compile(system, &parts).map_err(|problem| vec![problem])?;
+    let Compiled { plan, kernel: place, arrangement, system, payload, replayed } = compiled;
+    Ok(Composed {
+        elf: pack::image_elf(&kernel, place, &payload, &arrangement),
+        bin: pack::image_bin(&kernel, place, &payload),
+        build: pack::build_id(&payload),
+        system,
+        arrangement,
+        plan,
+        kernel: place,
+        replayed,
+    })
 }
 
-fn put_together(
-    system: &Resolved,
-    materials: &Materials,
-    kernel: &Program,
-    root: &Program,
-    programs: &[Program],
-    guests: &[Loaded],
-) -> Result<Composed, Problem> {
-    let number = |name: &ProgramName| materials.programs.iter().position(|file| file.name == *name).unwrap_or(0);
+/// Compiles a system with programs of one page and guests of one byte: what does not start like this never will.
+pub fn try_least(system: &Resolved) -> Result<(), Problem> {
+    let page = |address: u32| Program {
+        entry: address,
+        pieces: vec![Piece {
+            address,
+            physical: address,
+            bytes: vec![0; 4],
+            memory_bytes: PAGE,
+            flags: MapFlags::READ | MapFlags::EXECUTE,
+        }],
+    };
+    // Behind the kernel and root.
+    let names = materials::needed(system).split_off(2);
+    let programs = vec![page(protocol::layout::LINK); names.len()];
+    let file = Placed { name: "device-tree", address: GUEST_RAM_BASE as u32, bytes: Arc::new(vec![0]) };
+    let guest = Loaded { files: vec![file], entry: GUEST_RAM_BASE as u32, arguments: [0; 3] };
+    let parts = Parts {
+        kernel: &page(system.board.kernel_address as u32),
+        root: &page(ROOT_LINK_ADDRESS),
+        programs: &programs,
+        names: names.iter().collect(),
+        guests: &vec![guest; system.vms.len()],
+    };
+    compile(system, &parts).map(drop)
+}
+
+/// Compiles a system, in the largest pieces of memory for which the board has room.
+fn compile(system: &Resolved, parts: &Parts<'_>) -> Result<Compiled, Problem> {
+    let mut piece_bits = UNTYPED_BITS_MAX;
+    loop {
+        match compile_pieces(system, parts, piece_bits) {
+            Err(Refusal { piece_bits: Some(smaller), .. }) => piece_bits = smaller,
+            Err(refusal) => return Err(refusal.problem),
+            Ok(compiled) => return Ok(compiled),
+        }
+    }
+}
+
+fn compile_pieces(system: &Resolved, parts: &Parts<'_>, piece_bits: u32) -> Result<Compiled, Refusal> {
+    let Parts { kernel, root, programs, names, guests } = parts;
+    let number = |name: &ProgramName| names.iter().position(|other| *other == name).unwrap_or(0);
     let named = Programs {
         all: programs,
         console: number(&ProgramName::Console),
@@ -64,7 +134,7 @@ fn put_together(
         vmm: number(&ProgramName::VmmServer),
         components: system.components.iter().map(|component| number(&component.program)).collect(),
     };
-    let plan = lay_out(system, &named, guests).map_err(Problem::new)?;
+    let plan = lay_out(system, &named, guests, piece_bits).map_err(Problem::new)?;
     let place = pack::kernel_place(kernel, system.board.kernel_address).map_err(Problem::new)?;
 
     // Where guests' files are depends on how long the compiled system is, which holds that in numbers of
@@ -78,41 +148,12 @@ fn put_together(
     let system_max = emit::emit(&plan, &longest).len() as u32;
     let arrangement = pack::arrange(root, programs, system_max, &plan.regions).map_err(Problem::new)?;
     let compiled = emit::emit(&plan, &arrangement);
-
-    let payload_end = u64::from(place.payload) + u64::from(arrangement.bytes);
-    let taken = [u64::from(place.base)..u64::from(place.end), u64::from(place.payload)..payload_end];
-    let places = fits(system, &plan, root, &taken)?;
     let header =
         pack::header(root, &plan, system.on_fault, compiled.len() as u32, &arrangement).map_err(Problem::new)?;
     let payload = pack::payload(&header, root, programs, &compiled, &plan.regions, &arrangement);
-    Ok(Composed {
-        elf: pack::image_elf(kernel, place, &payload, &arrangement),
-        bin: pack::image_bin(kernel, place, &payload),
-        system: compiled,
-        build: pack::build_id(&payload),
-        arrangement,
-        plan,
-        kernel: place,
-        places,
-    })
-}
-
-fn fits(system: &Resolved, plan: &Plan, root: &Program, taken: &[Range<u64>; 2]) -> Result<Vec<ram::Place>, Problem> {
-    let board = &system.board;
-    let (start, end) = (taken[0].start, taken[1].end);
-    if !board.ram.iter().any(|ram| ram.base <= start && end <= ram.base + ram.bytes) {
-        let message = format!("the image ends at {end:#x}, beyond the RAM of `{}`", board.name);
-        return Err(Problem::new(message).help("give guests smaller files"));
-    }
-    let root_bytes: u64 = root.pieces.iter().map(|piece| u64::from(piece.pages()) << PAGE_BITS).sum();
-    let root_bytes = ram::root_bytes(plan.root_cnode_bits, root_bytes + u64::from(ROOT_STACK_BYTES));
-    ram::place(plan, &ram::free(board, taken, root_bytes)).map_err(|(message, help)| {
-        let largest = system.vms.iter().map(|vm| &vm.vm.ram).max_by_key(|ram| ram.value);
-        match largest {
-            Some(ram) => Problem::at(&ram.span, message, "the most memory is here").help(help),
-            None => Problem::new(message).help(help),
-        }
-    })
+    let image = replay::Image { board: &system.board, kernel: place, payload: &payload };
+    let replayed = replay::replay(system, &plan, &image)?;
+    Ok(Compiled { plan, kernel: place, arrangement, system: compiled, payload, replayed })
 }
 
 fn read(bytes: &[u8], what: &str, problems: &mut Vec<Problem>) -> Option<Program> {

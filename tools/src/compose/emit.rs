@@ -50,20 +50,25 @@ fn badge(plan: &Plan, badge: Badge) -> u32 {
 fn makings<'a>(plan: &'a Plan, arrangement: &Arrangement, records: &mut Vec<Record<'a>>) {
     records.extend(plan.ordered_groups().into_iter().map(|group| Record::Group {
         name: &group.name,
-        untyped_bits: group.untyped_bits as u8,
         slot: group.slot,
+        untypeds: group.untypeds.len() as u8,
         policy: group.policy,
     }));
+    records.extend(plan.ordered_untypeds().into_iter().map(|(group, part)| Record::Untyped {
+        group: group.id,
+        part,
+        bits: group.untypeds[usize::from(part)].bits as u8,
+    }));
     records.extend(plan.ordered_objects().into_iter().map(|object| {
-        let group = plan.groups[object.group.0].id;
+        let (group, part) = (plan.groups[object.group.0].id, object.part);
         match object.kind {
             ObjectKind::Payload { count, .. } => {
                 let region = plan.regions.iter().position(|region| plan.object(region.object).id == object.id);
                 let first = region.map_or(0, |region| arrangement.regions[region]);
                 let slot = root_slot::PAYLOAD + first;
-                Record::Object { group, slot, kind: ObjectKind::Payload { first: first as u16, count } }
+                Record::Object { group, part, slot, kind: ObjectKind::Payload { first: first as u16, count } }
             }
-            kind => Record::Object { group, slot: object.slot, kind },
+            kind => Record::Object { group, part, slot: object.slot, kind },
         }
     }));
     if let Some((endpoint, reply)) = plan.root {

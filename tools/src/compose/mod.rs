@@ -2,7 +2,7 @@
 //!
 //! [`parse`] reads the text, [`resolve`] finds what its names mean, [`check`] holds it against the rules,
 //! [`layout`] gives every object its place, number and owner, [`emit`] writes the records that root executes,
-//! [`pack`] the image, [`report`] what people and machines may want to know of it. Only [`materials`] and this
+//! [`pack`] the image, [`replay`] boots it on the desk, [`report`] says what people and machines may want to know of it. Only [`materials`] and this
 //! file touch the world.
 
 mod assemble;
@@ -17,6 +17,7 @@ mod materials;
 mod pack;
 mod parse;
 mod problem;
+mod replay;
 mod report;
 mod resolve;
 #[cfg(test)]
@@ -142,7 +143,10 @@ fn check_text(
         Some(system) if !incomplete && !unresolvable => {
             problems.extend(check::check(&system));
             if problems.is_empty() {
-                return Ok(Checked { source, system });
+                match assemble::try_least(&system) {
+                    Ok(()) => return Ok(Checked { source, system }),
+                    Err(problem) => problems.push(problem),
+                }
             }
         }
         _ => {}

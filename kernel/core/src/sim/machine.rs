@@ -51,7 +51,7 @@ pub struct Machine {
     /// What the virtual timer's line says.
     pub timer_high: bool,
     /// RAM that nobody wrote since it was made; none, if everything is to be zeroed in earnest.
-    pub fresh: Fresh,
+    fresh: Fresh,
 }
 
 /// Walks a space's tables as hardware does.
@@ -81,6 +81,11 @@ pub fn walk(arena: &Arena, root: u32, address: u32) -> Option<Translation> {
 }
 
 impl Machine {
+    /// A machine whose RAM holds nothing but zeroes in these ranges, which costs the host nothing.
+    pub fn with_fresh(fresh: Fresh) -> Self {
+        Self { fresh, ..Self::default() }
+    }
+
     /// An access of the running thread: through the TLB, which learns.
     pub fn access(&mut self, arena: &Arena, vttbr: u64, address: u32) -> Option<Translation> {
         let (vmid, root) = ((vttbr >> 48) as u8, vttbr as u32);

@@ -1,11 +1,15 @@
 //! Collecting a plan, piece by piece.
 
-use super::plan::{Badge, FrameMap, Grant, Group, GroupKey, Key, Object, Plan, Space};
+use super::plan::{Badge, FrameMap, Grant, Group, GroupKey, Key, Object, Plan, Space, Untyped};
 use abi::object::{BLOCK_BITS, PAGE_BITS, RETYPE_COUNT_MAX};
 use abi::rights::{MapFlags, Rights};
 use system::{Action, ObjectKind, Policy};
 
-/// Frames that look like one memory; more than one object if one retype can't make them all.
+/// A memory of at least these bytes is made of untypeds of its own, one for each power of two in its size: in one with
+/// everything else of its compartment it would nearly double that, which is a power of two as well.
+pub const LARGE_BITS: u32 = 20;
+
+/// Frames that look like one memory; more than one object if one retype or one untyped can't make them all.
 #[derive(Clone, Debug)]
 pub struct Memory {
     /// Objects, in order.
@@ -17,24 +21,42 @@ pub struct Memory {
 }
 
 /// A plan that grows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Builder {
     /// What there is so far.
     pub plan: Plan,
+    /// log2 of the largest piece that a large memory is cut into.
+    piece_bits: u32,
 }
 
 impl Builder {
+    /// A plan with nothing in it, whose large memories are cut into pieces of at most `1 << piece_bits` bytes.
+    pub fn new(piece_bits: u32) -> Self {
+        Self { plan: Plan::default(), piece_bits }
+    }
+
     /// A new compartment.
     pub fn group(&mut self, name: &str, policy: Policy) -> GroupKey {
         let name = name.to_owned();
-        self.plan.groups.push(Group { name, policy, id: 0, untyped_bits: 0, used_bytes: 0, slot: 0 });
+        self.plan.groups.push(Group { name, policy, id: 0, untypeds: vec![Untyped::default()], slot: 0 });
         GroupKey(self.plan.groups.len() - 1)
     }
 
-    /// A new object.
+    /// A new object, made of what is its compartment's for small things.
     pub fn object(&mut self, group: GroupKey, name: impl Into<String>, kind: ObjectKind) -> Key {
-        self.plan.objects.push(Object { name: name.into(), group, kind, id: 0, slot: 0, offset: None });
+        self.object_of(group, 0, name.into(), kind)
+    }
+
+    fn object_of(&mut self, group: GroupKey, part: u8, name: String, kind: ObjectKind) -> Key {
+        self.plan.objects.push(Object { name, group, part, kind, id: 0, slot: 0, offset: None });
         Key(self.plan.objects.len() - 1)
+    }
+
+    /// Another untyped for a compartment. The first takes all if there are too many: `finish` will tell.
+    fn untyped(&mut self, group: GroupKey) -> u8 {
+        let untypeds = &mut self.plan.groups[group.0].untypeds;
+        untypeds.push(Untyped::default());
+        u8::try_from(untypeds.len() - 1).unwrap_or(0)
     }
 
     /// New frames of `1 << bits` bytes.
@@ -42,9 +64,17 @@ impl Builder {
         let mut parts = Vec::new();
         let mut left = count;
         while left > 0 {
-            let now = left.min(RETYPE_COUNT_MAX);
-            parts.push(self.object(group, name, ObjectKind::Frames { bits: bits as u8, count: now as u16 }));
-            left -= now;
+            let largest = 1 << left.ilog2().min(self.piece_bits - bits);
+            let (part, piece) =
+                if u64::from(largest) << bits >> LARGE_BITS == 0 { (0, left) } else { (self.untyped(group), largest) };
+            left -= piece;
+            let mut piece = piece;
+            while piece > 0 {
+                let now = piece.min(RETYPE_COUNT_MAX);
+                let kind = ObjectKind::Frames { bits: bits as u8, count: now as u16 };
+                parts.push(self.object_of(group, part, name.to_owned(), kind));
+                piece -= now;
+            }
         }
         Memory { parts, bits, count }
     }

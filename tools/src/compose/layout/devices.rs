@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn pieces_are_powers_of_two_and_aligned() {
-        let mut b = Builder::default();
+        let mut b = Builder::new(21);
         let group = b.group("g", crash_policy(system::Action::Stop));
         let memory = registers(&mut b, group, "d", 0x1000_3000, 0x6000);
         let pieces: Vec<_> = memory.parts.iter().map(|&key| b.plan.object(key).kind).collect();

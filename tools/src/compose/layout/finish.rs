@@ -1,10 +1,13 @@
 //! Numbers for everything: the order of objects, their places in memory, and root's slots.
 
-use super::alloc::{Demand, fit};
-use super::plan::{GroupKey, Object, Plan};
+use super::plan::{GroupKey, Object, Plan, Untyped};
 use abi::boot::root_slot;
-use abi::object::{CNODE_BITS_MAX, ObjectType, UNTYPED_BITS_MAX, UNTYPED_BITS_MIN};
+use abi::object::{CNODE_BITS_MAX, GRANULE_BYTES, ObjectType, UNTYPED_BITS_MAX, UNTYPED_BITS_MIN};
+use kernel_core::untyped::plan_retype;
+use std::cmp::Reverse;
 use system::ObjectKind;
+
+const GRANULE: u64 = GRANULE_BYTES as u64;
 
 /// Slots that root has for itself behind all others.
 pub const ROOT_SPARE_SLOTS: u32 = 64;
@@ -28,22 +31,29 @@ pub fn retyped(kind: ObjectKind) -> Option<(ObjectType, u32)> {
     })
 }
 
-/// What an object needs of its group's memory.
-pub fn demand(object: &Object) -> Option<Demand> {
+/// Bytes and alignment of each of an object's parts, if it is made from its group's memory.
+pub fn size(object: &Object) -> Option<(u64, u64)> {
     let (ty, bits) = retyped(object.kind)?;
-    Some(Demand { bytes: ty.bytes(bits)?, align: ty.align(bits), count: object.count().into() })
+    Some((ty.bytes(bits)?, ty.align(bits)))
 }
 
 /// Numbers everything. The error names the compartment that can't be built.
 pub fn number(plan: &mut Plan) -> Result<(), String> {
     let mut order: Vec<usize> = (0..plan.objects.len()).collect();
     // Large alignments first: no gaps. Within one alignment, as they came.
-    order.sort_by_key(|&n| std::cmp::Reverse(demand(&plan.objects[n]).map_or(0, |demand| demand.align)));
+    order.sort_by_key(|&n| Reverse(size(&plan.objects[n]).map_or(0, |(_, align)| align)));
     for group in 0..plan.groups.len() {
-        place(plan, GroupKey(group), &order)?;
+        let (name, untypeds) = (&plan.groups[group].name, plan.groups[group].untypeds.len());
+        if untypeds > system::UNTYPEDS_MAX {
+            return Err(format!(
+                "`{name}` has {untypeds} pieces of memory, and root can keep {}",
+                system::UNTYPEDS_MAX
+            ));
+        }
+        (0..untypeds).try_for_each(|part| place(plan, GroupKey(group), part as u8, &order))?;
     }
     let mut groups: Vec<usize> = (0..plan.groups.len()).collect();
-    groups.sort_by_key(|&n| std::cmp::Reverse(plan.groups[n].untyped_bits));
+    groups.sort_by_key(|&n| Reverse(plan.groups[n].bytes()));
     for (id, &n) in groups.iter().enumerate() {
         plan.groups[n].id = id as u16;
     }
@@ -58,18 +68,36 @@ pub fn number(plan: &mut Plan) -> Result<(), String> {
     slots(plan, &groups, &order)
 }
 
-fn place(plan: &mut Plan, group: GroupKey, order: &[usize]) -> Result<(), String> {
-    let mine = order.iter().copied().filter(|&n| plan.objects[n].group == group);
-    let made: Vec<(usize, Demand)> = mine.filter_map(|n| Some((n, demand(&plan.objects[n])?))).collect();
-    let demands: Vec<Demand> = made.iter().map(|&(_, demand)| demand).collect();
-    let Some((bits, offsets, used)) = fit(&demands, UNTYPED_BITS_MIN, UNTYPED_BITS_MAX) else {
+/// Finds the smallest untyped that holds what is made of it, by the kernel's own rule.
+fn place(plan: &mut Plan, group: GroupKey, part: u8, order: &[usize]) -> Result<(), String> {
+    let mine = |&n: &usize| plan.objects[n].group == group && plan.objects[n].part == part;
+    let mine: Vec<usize> = order.iter().copied().filter(mine).collect();
+    let fit = |bits: u32| replay(plan, &mine, bits).ok().map(|(offsets, used)| (bits, offsets, used));
+    let Some((bits, offsets, used)) = (UNTYPED_BITS_MIN..=UNTYPED_BITS_MAX).find_map(fit) else {
         return Err(format!("`{}` needs more memory than there can be", plan.groups[group.0].name));
     };
-    for (&(n, _), offset) in made.iter().zip(offsets) {
-        plan.objects[n].offset = Some(offset);
+    for (n, offset) in mine.into_iter().zip(offsets) {
+        plan.objects[n].offset = offset;
     }
-    (plan.groups[group.0].untyped_bits, plan.groups[group.0].used_bytes) = (bits, used);
+    plan.groups[group.0].untypeds[usize::from(part)] = Untyped { bits, used_bytes: u64::from(used) * GRANULE };
     Ok(())
+}
+
+/// Where the kernel puts each of these objects in an untyped of that size, and the granules that are used then.
+fn replay(plan: &Plan, objects: &[usize], bits: u32) -> Result<(Vec<Option<u64>>, u32), abi::Error> {
+    let mut used = 0;
+    let mut offsets = Vec::with_capacity(objects.len());
+    for &n in objects {
+        let object = &plan.objects[n];
+        let Some((ty, size_bits)) = retyped(object.kind) else {
+            offsets.push(None);
+            continue;
+        };
+        let made = plan_retype(bits as u8, used, ty, size_bits, object.count())?;
+        used = made.used;
+        offsets.push(Some(u64::from(made.first) * GRANULE));
+    }
+    Ok((offsets, used))
 }
 
 fn slots(plan: &mut Plan, groups: &[usize], order: &[usize]) -> Result<(), String> {
@@ -79,7 +107,7 @@ fn slots(plan: &mut Plan, groups: &[usize], order: &[usize]) -> Result<(), Strin
         next - count
     };
     for &n in groups {
-        plan.groups[n].slot = take(1);
+        plan.groups[n].slot = take(plan.groups[n].untypeds.len() as u32);
     }
     for (id, &n) in order.iter().enumerate() {
         let object = &mut plan.objects[n];

@@ -1,12 +1,10 @@
 //! Laying a system out: every object, its place in memory, its number, and who has it.
 
-pub mod alloc;
 mod build;
 mod channels;
 mod devices;
 pub mod finish;
 pub mod plan;
-pub mod ram;
 mod room;
 mod services;
 mod tables;
@@ -36,9 +34,10 @@ pub struct Programs<'a> {
     pub components: Vec<usize>,
 }
 
-/// Lays a system out. `guests` are those of its VMs, in their order. The error says of what there is too much.
-pub fn lay_out(system: &Resolved, programs: &Programs<'_>, guests: &[Loaded]) -> Result<Plan, String> {
-    let mut builder = Builder::default();
+/// Lays a system out. `guests` are those of its VMs, in their order; no piece of a large memory has more than `1 << piece_bits`
+/// bytes. The error says of what there is too much.
+pub fn lay_out(system: &Resolved, programs: &Programs<'_>, guests: &[Loaded], piece_bits: u32) -> Result<Plan, String> {
+    let mut builder = Builder::new(piece_bits);
     let b = &mut builder;
     let root = b.group("root", crash_policy(Action::Panic));
     let endpoint = b.object(root, "root's endpoint", ObjectKind::Endpoint);

@@ -13,6 +13,15 @@ pub struct GroupKey(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub usize);
 
+/// A piece of a compartment's memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Untyped {
+    /// log2 of its bytes.
+    pub bits: u32,
+    /// Bytes of it that are used.
+    pub used_bytes: u64,
+}
+
 /// A compartment.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -22,12 +31,22 @@ pub struct Group {
     pub policy: Policy,
     /// Its number in the compiled system.
     pub id: GroupId,
-    /// log2 of its untyped.
-    pub untyped_bits: u32,
-    /// Bytes of it that are used.
-    pub used_bytes: u64,
-    /// Root's slot for the untyped.
+    /// Its memory: one for what is small, then those of large memories.
+    pub untypeds: Vec<Untyped>,
+    /// Root's slot for the first untyped.
     pub slot: u32,
+}
+
+impl Group {
+    /// Bytes of memory that it has.
+    pub fn bytes(&self) -> u64 {
+        self.untypeds.iter().map(|untyped| 1 << untyped.bits).sum()
+    }
+
+    /// Bytes of it that are used.
+    pub fn used_bytes(&self) -> u64 {
+        self.untypeds.iter().map(|untyped| untyped.used_bytes).sum()
+    }
 }
 
 /// An object.
@@ -37,13 +56,15 @@ pub struct Object {
     pub name: String,
     /// Whose.
     pub group: GroupKey,
+    /// Which of its group's untypeds it is made of, if of any.
+    pub part: u8,
     /// What.
     pub kind: ObjectKind,
     /// Its number in the compiled system.
     pub id: ObjectId,
     /// Root's first slot for it.
     pub slot: u32,
-    /// Where it lies in its group's untyped, if it is made from it.
+    /// Where it lies in that untyped, if it is made of one.
     pub offset: Option<u64>,
 }
 
@@ -307,7 +328,16 @@ impl Plan {
         ordered
     }
 
-    /// The number of the group that has a space.
+    /// Every untyped as root makes them, in order of decreasing size: its group, and which of the group's it is.
+    pub fn ordered_untypeds(&self) -> Vec<(&Group, u8)> {
+        let groups = self.ordered_groups().into_iter();
+        let mut all: Vec<_> =
+            groups.flat_map(|group| (0..).take(group.untypeds.len()).map(move |n| (group, n))).collect();
+        all.sort_by_key(|&(group, part)| std::cmp::Reverse(group.untypeds[usize::from(part)].bits));
+        all
+    }
+
+    /// The name of the group that has a space.
     pub fn space_owner(&self, space: Space) -> &str {
         match space {
             Space::Root => "root",

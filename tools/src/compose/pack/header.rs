@@ -4,7 +4,9 @@ use super::Arrangement;
 use crate::compose::elf::Program;
 use crate::compose::layout::plan::Plan;
 use crate::compose::manifest::OnFault;
-use abi::boot::{DEVICE_RANGES_MAX, PAYLOAD_MAGIC, PAYLOAD_VERSION, PayloadHeader, ROOT_SEGMENTS_MAX, Segment};
+use abi::boot::{
+    DEVICE_RANGES_MAX, DeviceRange, PAYLOAD_MAGIC, PAYLOAD_VERSION, PayloadHeader, ROOT_SEGMENTS_MAX, Segment,
+};
 use abi::object::PAGE_BITS;
 use std::mem::{offset_of, size_of};
 use system::ObjectKind;
@@ -71,6 +73,38 @@ pub fn header(
     Ok(words.into_iter().flat_map(u32::to_le_bytes).collect())
 }
 
+/// The header of a payload, as the kernel reads it. `None` if the payload is shorter than one.
+pub fn read_header(payload: &[u8]) -> Option<PayloadHeader> {
+    let mut words = payload
+        .get(..size_of::<PayloadHeader>())?
+        .chunks_exact(4)
+        .map(|word| word.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte)));
+    let mut word = || words.next().unwrap_or_default();
+    // Fields are written, and so evaluated, in the order in which they lie.
+    Some(PayloadHeader {
+        magic: word(),
+        version: word(),
+        bytes: word(),
+        build: [word(), word()],
+        root_entry: word(),
+        root_cnode_bits: word(),
+        root_segment_count: word(),
+        root_segments: std::array::from_fn(|_| Segment {
+            offset: word(),
+            address: word(),
+            file_bytes: word(),
+            memory_bytes: word(),
+            flags: word(),
+        }),
+        system_offset: word(),
+        system_bytes: word(),
+        device_count: word(),
+        devices: std::array::from_fn(|_| DeviceRange { page: word(), size_bits: word() }),
+        fault_action: word(),
+        fault_delay_ms: word(),
+    })
+}
+
 const BUILD: usize = offset_of!(PayloadHeader, build);
 
 /// Writes the build's name into a payload that has none.
@@ -99,6 +133,22 @@ mod tests {
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn every_word_of_a_header_is_read_where_it_lies() {
+        let words = size_of::<PayloadHeader>() as u32 / 4;
+        let payload: Vec<u8> = (0..words).flat_map(|n| (n << 24 | n).to_le_bytes()).collect();
+        let word = |at: usize| at as u32 / 4 << 24 | at as u32 / 4;
+        let header = read_header(&payload).unwrap();
+        assert_eq!(header.build[1], word(BUILD + 4));
+        let last = offset_of!(PayloadHeader, root_segments) + (ROOT_SEGMENTS_MAX - 1) * size_of::<Segment>();
+        assert_eq!(header.root_segments[ROOT_SEGMENTS_MAX - 1].flags, word(last + offset_of!(Segment, flags)));
+        assert_eq!(header.device_count, word(offset_of!(PayloadHeader, device_count)));
+        let last = offset_of!(PayloadHeader, devices) + (DEVICE_RANGES_MAX - 1) * size_of::<DeviceRange>();
+        assert_eq!(header.devices[DEVICE_RANGES_MAX - 1].size_bits, word(last + 4));
+        assert_eq!(header.fault_delay_ms, words - 1 << 24 | words - 1);
+        assert!(read_header(&payload[1..]).is_none());
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod arrange;
 mod header;
 
 pub use arrange::{Arrangement, arrange};
-pub use header::{build_id, header};
+pub use header::{build_id, header, read_header};
 
 use super::elf::{self, Piece, Program};
 use super::layout::plan::Region;

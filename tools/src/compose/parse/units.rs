@@ -42,9 +42,24 @@ pub fn show_size(bytes: u64) -> String {
     }
 }
 
+/// A size for people where bytes do not matter: rounded up to tenths of a MiB, or to KiB.
+pub fn show_about(bytes: u64) -> String {
+    if bytes < 1 << 20 || bytes.is_multiple_of(1 << 20) {
+        return show_size(bytes.next_multiple_of(1 << 10));
+    }
+    let tenths = (bytes * 10).div_ceil(1 << 20);
+    format!("{}.{}MiB", tenths / 10, tenths % 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_rounded_up() {
+        let shown = [4097, 1 << 20, (1 << 20) + 1, 256 << 20, 1500 << 10, 1 << 30].map(show_about);
+        assert_eq!(shown, ["8KiB", "1MiB", "1.1MiB", "256MiB", "1.5MiB", "1GiB"]);
+    }
 
     #[test]
     fn sizes_and_durations_are_read_and_nonsense_is_not() {

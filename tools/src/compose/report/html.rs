@@ -44,6 +44,22 @@ pub fn html(report: &Report) -> String {
         .iter()
         .map(|line| vec![hex(line.base), hex(line.base + line.bytes - 1), show_size(line.bytes), line.what.clone()]);
     table(&mut page, "Physical memory", true, &["#from", "#to", "#bytes", "what"], rows);
+    let rows = report.untypeds.iter().map(|line| {
+        vec![
+            hex(line.base),
+            show_size(line.bytes),
+            show_size(line.free_bytes),
+            line.compartment.clone().unwrap_or_else(|| "root's own".into()),
+            line.part.to_string(),
+        ]
+    });
+    table(
+        &mut page,
+        "Untyped memory",
+        false,
+        &["#from", "#bytes", "#free after the boot", "compartment", "#number"],
+        rows,
+    );
     let time = |us: Option<u32>| us.map_or("-".to_owned(), |us| format!("{us} us"));
     let rows = report.threads.iter().map(|line| {
         vec![
@@ -102,6 +118,7 @@ pub fn html(report: &Report) -> String {
             line.name.clone(),
             line.count.to_string(),
             line.bytes.to_string(),
+            line.untyped.map_or("-".into(), |part| part.to_string()),
             line.offset.map_or("-".into(), hex),
         ]
     });
@@ -109,7 +126,7 @@ pub fn html(report: &Report) -> String {
         &mut page,
         "Objects",
         false,
-        &["#number", "compartment", "type", "for", "#count", "#bytes each", "#offset"],
+        &["#number", "compartment", "type", "for", "#count", "#bytes each", "#untyped", "#offset"],
         rows,
     );
     page

@@ -1,14 +1,15 @@
 //! The report for machines. Its schema is this file; addresses and sizes are numbers of bytes.
 
+use super::memory::{Range, UntypedLine, memory, untypeds};
 use crate::compose::assemble::Composed;
-use crate::compose::layout::finish::demand;
+use crate::compose::layout::finish::size;
 use crate::compose::layout::plan::{Badge, Object, Plan, Space};
 use crate::compose::resolve::Resolved;
 use serde::Serialize;
 use system::{Action, ObjectKind};
 
 /// Changes with any change to the schema that is not an addition.
-pub const REPORT_VERSION: u32 = 1;
+pub const REPORT_VERSION: u32 = 2;
 
 /// A composed system.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +29,8 @@ pub struct Report {
     pub system_bytes: u64,
     /// Physical memory, by address.
     pub memory: Vec<Range>,
+    /// Untyped memory once root has built the system, by address.
+    pub untypeds: Vec<UntypedLine>,
     /// Compartments, by number.
     pub compartments: Vec<Compartment>,
     /// Objects, by number.
@@ -44,18 +47,6 @@ pub struct Report {
     pub interrupts: Vec<InterruptLine>,
     /// Ids on the wire.
     pub wire: Vec<WireLine>,
-}
-
-/// A piece of physical memory. Where a compartment lies is what root's rule gives; the kernel's own needs can move it.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Range {
-    /// First byte.
-    pub base: u64,
-    /// Bytes.
-    pub bytes: u64,
-    /// What it is.
-    pub what: String,
 }
 
 /// A compartment.
@@ -94,7 +85,9 @@ pub struct ObjectLine {
     pub kind: &'static str,
     /// How many.
     pub count: u32,
-    /// Where in its compartment's memory, if it is made of it.
+    /// Which of its compartment's untypeds, if it is made of one,
+    pub untyped: Option<u8>,
+    /// and where in it.
     pub offset: Option<u64>,
     /// Bytes of each.
     pub bytes: u64,
@@ -211,6 +204,7 @@ pub fn json(system: &Resolved, composed: &Composed) -> Report {
         image_bytes: composed.elf.len() as u64,
         system_bytes: composed.system.len() as u64,
         memory: memory(system, composed),
+        untypeds: untypeds(composed),
         compartments: compartments(plan),
         objects: plan.ordered_objects().into_iter().map(|object| object_line(plan, object)).collect(),
         mappings: mappings(plan),
@@ -236,29 +230,6 @@ pub fn json(system: &Resolved, composed: &Composed) -> Report {
     }
 }
 
-fn memory(system: &Resolved, composed: &Composed) -> Vec<Range> {
-    let kernel = u64::from(composed.kernel.base);
-    let (kernel_bytes, payload) = (u64::from(composed.kernel.end) - kernel, u64::from(composed.kernel.payload));
-    let payload_bytes = u64::from(composed.arrangement.bytes);
-    let range = |base, bytes, what: &str| Range { base, bytes, what: what.to_owned() };
-    let mut memory = vec![range(kernel, kernel_bytes, "kernel"), range(payload, payload_bytes, "payload")];
-    let groups = composed.plan.ordered_groups();
-    memory.extend(
-        groups
-            .iter()
-            .zip(&composed.places)
-            .map(|(group, place)| range(place.base, 1 << group.untyped_bits, &format!("compartment {}", group.name))),
-    );
-    for object in &composed.plan.objects {
-        if let ObjectKind::Device { page, count } = object.kind {
-            memory.push(range(u64::from(page) << 12, u64::from(count) << 12, &object.name));
-        }
-    }
-    memory.extend(system.board.ram.iter().map(|ram| range(ram.base, ram.bytes, "RAM")));
-    memory.sort_by_key(|range| (range.base, std::cmp::Reverse(range.bytes)));
-    memory
-}
-
 fn compartments(plan: &Plan) -> Vec<Compartment> {
     let word = |action| match action {
         Action::Restart => "restart",
@@ -269,8 +240,8 @@ fn compartments(plan: &Plan) -> Vec<Compartment> {
         id: group.id,
         name: group.name.clone(),
         kind: if group.policy.is_vm { "vm" } else { "component" },
-        bytes: 1 << group.untyped_bits,
-        used_bytes: group.used_bytes,
+        bytes: group.bytes(),
+        used_bytes: group.used_bytes(),
         on_crash: word(group.policy.on_crash),
         on_reboot: word(group.policy.on_reboot),
         on_off: word(group.policy.on_off),
@@ -309,8 +280,9 @@ fn object_line(plan: &Plan, object: &Object) -> ObjectLine {
         name: object.name.clone(),
         kind,
         count: object.count(),
+        untyped: object.offset.map(|_| object.part),
         offset: object.offset,
-        bytes: demand(object).map_or_else(frames, |demand| demand.bytes),
+        bytes: size(object).map_or_else(frames, |(bytes, _)| bytes),
         slot: object.slot,
     }
 }

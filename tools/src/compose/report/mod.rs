@@ -6,6 +6,7 @@
 mod graph;
 mod html;
 mod json;
+mod memory;
 
 pub use html::html;
 pub use json::json;
