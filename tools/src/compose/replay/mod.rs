@@ -8,6 +8,8 @@
 mod boot;
 mod explain;
 mod seat;
+#[cfg(test)]
+mod tests;
 
 use super::layout::plan::Plan;
 use super::pack::KernelPlace;

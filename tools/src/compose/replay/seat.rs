@@ -21,9 +21,14 @@ thread_local! {
 pub fn build(world: World, info: &BootInfo, payload: &[u8]) -> (Rc<RefCell<World>>, Result<(), Failure>) {
     let world = Rc::new(RefCell::new(world));
     let mut root = Box::new(Root::new());
-    root.learn(info, payload, SCRATCH.with(|scratch| *scratch));
+    root.learn(info, payload, scratch());
     let built = seated(&world, || root.build(|_| ()));
     (world, built)
+}
+
+/// Root's windows in this thread.
+pub fn scratch() -> Scratch {
+    SCRATCH.with(|scratch| *scratch)
 }
 
 /// Does something as root: the system calls of this thread go to that kernel.

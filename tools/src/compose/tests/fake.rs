@@ -103,7 +103,10 @@ pub fn with_inputs<T>(use_them: impl FnOnce(&mut Inputs<'_>) -> T) -> T {
         Ok(built)
     };
     let mut fetch = |name: &str| match name {
-        "debian:armmp-lpae" => Ok(folder.write("zImage", &zimage(5_000_000, 19_000_000))),
+        "debian:armmp-lpae" | "debian:armmp" => Ok(folder.write("zImage", &zimage(5_000_000, 19_000_000))),
+        name if name.starts_with("crate:") => {
+            Ok(folder.write("guest.elf", &elf::write(0x4000_8000, &[piece(0x4000_8000, 100, 100, TEXT)])))
+        }
         other => Err(Failure::new(format!("there is no kernel `{other}`"))),
     };
     let mut shell = |_: Option<&str>| Ok(folder.write("initrd", &[7; 1_000_001]));
