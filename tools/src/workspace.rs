@@ -23,33 +23,63 @@ pub fn own() -> PathBuf {
     target().join("bulkhead")
 }
 
-/// The names of the workspace's packages, sorted.
-pub fn packages() -> Result<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Manifest {
-        workspace: Option<Workspace>,
-        package: Option<Package>,
+/// A package, as its Cargo.toml tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Whether it has a program; else it is a library only.
+    pub program: bool,
+}
+
+/// The workspace's packages, sorted by name.
+pub fn packages() -> Result<Vec<Package>> {
+    let mut packages = Vec::new();
+    for member in read(&root())?.workspace.map(|workspace| workspace.members).unwrap_or_default() {
+        packages.extend(package(&root().join(member))?);
     }
-    #[derive(Deserialize)]
-    struct Workspace {
-        members: Vec<String>,
-    }
-    #[derive(Deserialize)]
-    struct Package {
-        name: String,
-    }
-    let read = |folder: &Path| -> Result<Manifest> {
-        let path = folder.join("Cargo.toml");
-        let text = std::fs::read_to_string(&path).map_err(|error| Failure::path(&path, error))?;
-        toml::from_str(&text).map_err(|error| Failure::path(&path, error))
-    };
-    let members = read(&root())?.workspace.map(|workspace| workspace.members).unwrap_or_default();
-    let mut names = Vec::new();
-    for member in members {
-        names.extend(read(&root().join(member))?.package.map(|package| package.name));
-    }
-    names.sort();
-    Ok(names)
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(packages)
+}
+
+/// The package in a folder; `None` if its Cargo.toml describes none.
+pub fn package(folder: &Path) -> Result<Option<Package>> {
+    let Manifest { package, bin, .. } = read(folder)?;
+    Ok(package.map(|Named { name, autobins }| {
+        let found = autobins && (folder.join("src/main.rs").is_file() || folder.join("src/bin").is_dir());
+        Package { name, program: found || !bin.is_empty() }
+    }))
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    workspace: Option<Workspace>,
+    package: Option<Named>,
+    #[serde(default)]
+    bin: Vec<toml::Table>,
+}
+
+#[derive(Deserialize)]
+struct Workspace {
+    #[serde(default)]
+    members: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+    #[serde(default = "yes")]
+    autobins: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn read(folder: &Path) -> Result<Manifest> {
+    let path = folder.join("Cargo.toml");
+    let text = std::fs::read_to_string(&path).map_err(|error| Failure::path(&path, error))?;
+    toml::from_str(&text).map_err(|error| Failure::path(&path, error))
 }
 
 /// Makes a folder and those above it.
@@ -76,4 +106,20 @@ pub fn lock(folder: &Path) -> Result<std::fs::File> {
     let file = std::fs::File::create(&path).map_err(|error| Failure::path(&path, error))?;
     file.lock().map_err(|error| Failure::path(&path, error))?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_with_and_without_a_program_are_told_apart() {
+        let packages = packages().unwrap();
+        assert!(packages.is_sorted_by_key(|package| package.name.clone()));
+        let program = |name: &str| packages.iter().find(|package| package.name == name).map(|package| package.program);
+        assert_eq!(["root", "kernel-image", "vmm-server"].map(program), [Some(true); 3]);
+        assert_eq!(["runtime", "kernel-core", "vmm-devices"].map(program), [Some(false); 3]);
+        assert_eq!(program("nothing-of-ours"), None);
+        assert!(package(&root()).unwrap().is_none());
+    }
 }

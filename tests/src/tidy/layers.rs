@@ -54,9 +54,10 @@ const fn row(user: &'static str, normal: &'static [&'static str], dev: &'static 
     Row { user, normal, dev, build: &[], place: Place::Board }
 }
 
-/// The arrows. Two of them the first drawing of the house did not have: `tools` uses `interfaces/protocol`, since the composer
-/// writes the configuration that a component finds at its start; and the build scripts of the kernel use `boards`, of which they make
-/// constants, so that no crate of the kernel does.
+/// The arrows. Some of them the first drawing of the house did not have: `tools` uses `interfaces/protocol`, since the composer
+/// writes the configuration that a component finds at its start; it uses `components/root`, and `components/runtime` for the seam
+/// between the two, since it replays the boot on the kernel core: root's part of that is root's own code, not a copy of it that could
+/// differ; and the build scripts of the kernel use `boards`, of which they make constants, so that no crate of the kernel does.
 const ROWS: &[Row] = &[
     row("interfaces/abi", &[], &[]),
     row("interfaces/protocol", &["interfaces/abi"], &[]),
@@ -76,7 +77,19 @@ const ROWS: &[Row] = &[
     ),
     Row {
         place: Place::Host,
-        ..row("tools", &["interfaces/abi", "interfaces/protocol", "interfaces/system", "boards", "kernel/core"], &[])
+        ..row(
+            "tools",
+            &[
+                "interfaces/abi",
+                "interfaces/protocol",
+                "interfaces/system",
+                "boards",
+                "kernel/core",
+                "components/runtime",
+                "components/root",
+            ],
+            &[],
+        )
     },
     // Systems on the host run everything, and nobody uses them.
     Row {
@@ -235,6 +248,9 @@ mod tests {
         assert_eq!(inside("kernel/armv7", "boards", Kind::Build).len(), 0);
         assert_eq!(inside("tests/components/ping", "tests/components/pong", Kind::Normal).len(), 0);
         assert_eq!(inside("tools", "tests", Kind::Dev).len(), 1);
+        assert_eq!(inside("tools", "components/root", Kind::Normal).len(), 0);
+        assert_eq!(inside("tools", "components/console", Kind::Normal).len(), 1);
+        assert_eq!(inside("components/root", "tools", Kind::Dev).len(), 1);
     }
 
     #[test]

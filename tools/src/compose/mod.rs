@@ -27,7 +27,7 @@ pub use materials::Inputs;
 pub use problem::render;
 pub use resolve::ProgramName;
 
-use crate::workspace;
+use crate::workspace::{self, Package};
 use miette::Report;
 use problem::{Problem, Source};
 use resolve::{Resolved, Surroundings};
@@ -128,7 +128,7 @@ fn read(path: &Path) -> Result<String, Problem> {
 fn check_text(
     source: Source,
     folder: &Path,
-    packages: Option<&[String]>,
+    packages: Option<&[Package]>,
     stem: &str,
     board: Option<&str>,
 ) -> Result<Checked, Vec<Report>> {

@@ -3,6 +3,7 @@
 use super::manifest::{ChannelKind, Component, Manifest, OnFault, ProgramSource, Vm};
 use super::problem::{At, Problem, did_you_mean, nearest};
 use crate::guest_files;
+use crate::workspace::{self, Package};
 use boards::{Board, Device};
 use std::path::{Path, PathBuf};
 
@@ -98,7 +99,7 @@ pub struct Surroundings<'a> {
     /// What its paths are relative to.
     pub folder: &'a Path,
     /// The packages of the workspace; `None`: any name may be one.
-    pub packages: Option<&'a [String]>,
+    pub packages: Option<&'a [Package]>,
 }
 
 /// Finds what the manifest's names mean.
@@ -222,15 +223,26 @@ fn kernel(kernel: &At<String>, around: &Surroundings<'_>, problems: &mut Vec<Pro
     FileSource::Known(kernel.value.clone())
 }
 
-/// Notes a package that the workspace does not have.
+/// Notes a package that the workspace does not have, and one without a program.
 fn package(name: &str, at: &At<String>, around: &Surroundings<'_>, problems: &mut Vec<Problem>) {
-    let Some(packages) = around.packages.filter(|packages| !packages.iter().any(|known| known == name)) else { return };
-    let help = nearest(name, packages.iter().map(String::as_str)).map_or_else(
+    let Some(packages) = around.packages else { return };
+    match packages.iter().find(|known| known.name == name) {
+        Some(known) if known.program => return,
+        Some(known) => return problems.push(library(known, at)),
+        None => {}
+    }
+    let programs = packages.iter().filter(|known| known.program).map(|known| known.name.as_str());
+    let help = nearest(name, programs).map_or_else(
         || "name a package of the workspace: it must be among the `members` in its Cargo.toml".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
     let message = format!("the workspace has no package `{name}`");
     problems.push(Problem::at(&at.span, message, "unknown package").help(help));
+}
+
+fn library(package: &Package, at: &At<String>) -> Problem {
+    Problem::at(&at.span, format!("the package `{}` has no program, it is only a library", package.name), "a library")
+        .help("give it a src/main.rs, or name another package")
 }
 
 fn existing(path: &str, at: &At<String>, folder: &Path, what: &str, problems: &mut Vec<Problem>) -> PathBuf {
@@ -249,12 +261,19 @@ fn program(source: &ProgramSource, around: &Surroundings<'_>, problems: &mut Vec
         ProgramSource::Elf(at) => ProgramName::Elf(existing(&at.value, at, around.folder, "elf", problems)),
         ProgramSource::Crate(at) if at.value.contains(['/', '.']) => {
             let path = around.folder.join(&at.value);
+            let nothing = |message: String| {
+                Problem::at(&at.span, message, "no package here")
+                    .help("write the name of a package, or a folder relative to the manifest's")
+            };
             if !path.join("Cargo.toml").is_file() {
-                let message = format!("crate: `{}` holds no Cargo.toml", at.value);
-                problems.push(
-                    Problem::at(&at.span, message, "no package here")
-                        .help("write the name of a package, or a folder relative to the manifest's"),
-                );
+                problems.push(nothing(format!("crate: `{}` holds no Cargo.toml", at.value)));
+            } else {
+                match workspace::package(&path) {
+                    Ok(Some(package)) if package.program => {}
+                    Ok(Some(package)) => problems.push(library(&package, at)),
+                    Ok(None) => problems.push(nothing(format!("crate: `{}` holds no package", at.value))),
+                    Err(failure) => problems.push(nothing(failure.what)),
+                }
             }
             ProgramName::Folder(path)
         }

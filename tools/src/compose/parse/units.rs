@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn sizes_are_rounded_up() {
         let shown = [4097, 1 << 20, (1 << 20) + 1, 256 << 20, 1500 << 10, 1 << 30].map(show_about);
-        assert_eq!(shown, ["8KiB", "1MiB", "1.1MiB", "256MiB", "1.5MiB", "1GiB"]);
+        assert_eq!(shown, ["5KiB", "1MiB", "1.1MiB", "256MiB", "1.5MiB", "1GiB"]);
     }
 
     #[test]

@@ -6,16 +6,20 @@ use crate::compose::assemble::assemble;
 use crate::compose::problem::{Source, render};
 use crate::compose::{Inputs, check_text, materials};
 use crate::failure::Failure;
+use crate::workspace::Package;
 use miette::Report;
 use std::path::Path;
 
 /// The packages of the workspace, as far as broken manifests know.
-const PACKAGES: [&str; 4] = ["some", "b", "writable-code", "guest-program"];
+const PROGRAMS: [&str; 4] = ["some", "b", "writable-code", "guest-program"];
+/// One of them that is a library.
+const LIBRARY: &str = "books";
 
 fn compose(path: &Path) -> Result<(), Vec<Report>> {
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     let text = std::fs::read_to_string(path).unwrap();
-    let packages = PACKAGES.map(str::to_owned);
+    let package = |name: &str| Package { name: name.to_owned(), program: name != LIBRARY };
+    let packages: Vec<Package> = PROGRAMS.iter().chain([&LIBRARY]).map(|name| package(name)).collect();
     let checked = check_text(Source::new(name, text), path.parent().unwrap(), Some(&packages), "broken", None)?;
     let source = checked.source.clone();
     let materials = with_inputs(|inputs| materials::gather(&checked.system, inputs));
