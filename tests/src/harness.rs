@@ -39,7 +39,7 @@ pub struct Ended {
 }
 
 /// Keeps all QEMU runs of all test programs apart, however many threads and processes libtest has.
-fn turn() -> File {
+pub fn turn() -> File {
     let folder = bulkhead_tools::workspace::own();
     std::fs::create_dir_all(&folder).expect("the target folder can be made");
     let file = File::create(folder.join("qemu-turn")).expect("the target folder can be written");
@@ -136,10 +136,16 @@ impl Run {
 
 /// Builds a system of `tests/systems` into a folder, as `cargo bulkhead build -o` does.
 pub fn build(name: &str, folder: &Path) {
+    build_on(name, None, folder);
+}
+
+/// The same for another board than the manifest's.
+pub fn build_on(name: &str, board: Option<&str>, folder: &Path) {
     let _turn = turn();
     let manifest = root().join("tests/systems").join(name).with_extension("toml");
     let mut command = Command::new(tool());
     command.arg("build").arg(manifest).arg("-o").arg(folder).current_dir(root());
+    command.args(board.map(|board| ["--board", board]).into_iter().flatten());
     let output = command.output().expect("the tool starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
