@@ -137,9 +137,9 @@ mod tests {
 
     #[test]
     fn every_word_of_a_header_is_read_where_it_lies() {
-        let words = size_of::<PayloadHeader>() as u32 / 4;
-        let payload: Vec<u8> = (0..words).flat_map(|n| (n << 24 | n).to_le_bytes()).collect();
-        let word = |at: usize| at as u32 / 4 << 24 | at as u32 / 4;
+        let (words, value) = (size_of::<PayloadHeader>() / 4, |n: usize| n as u32 * 0x0100_0001);
+        let payload: Vec<u8> = (0..words).flat_map(|n| value(n).to_le_bytes()).collect();
+        let word = |at: usize| value(at / 4);
         let header = read_header(&payload).unwrap();
         assert_eq!(header.build[1], word(BUILD + 4));
         let last = offset_of!(PayloadHeader, root_segments) + (ROOT_SEGMENTS_MAX - 1) * size_of::<Segment>();
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(header.device_count, word(offset_of!(PayloadHeader, device_count)));
         let last = offset_of!(PayloadHeader, devices) + (DEVICE_RANGES_MAX - 1) * size_of::<DeviceRange>();
         assert_eq!(header.devices[DEVICE_RANGES_MAX - 1].size_bits, word(last + 4));
-        assert_eq!(header.fault_delay_ms, words - 1 << 24 | words - 1);
+        assert_eq!(header.fault_delay_ms, value(words - 1));
         assert!(read_header(&payload[1..]).is_none());
     }
 
