@@ -4,6 +4,7 @@ use crate::object::Endpoint;
 use crate::space::ipc_buffer;
 use crate::svc::Registers;
 use abi::message::{MESSAGE_BYTES_MAX, REGISTER_BYTES};
+use abi::syscall::NOTIFIED;
 use abi::{Error, MessageInfo};
 use protocol::request::{self, DecodeError, Request};
 
@@ -16,6 +17,23 @@ pub struct Received {
     pub words: [u32; 4],
     /// Badge of the sender's capability.
     pub badge: u32,
+}
+
+/// What a thread receives that has a notification bound to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A message.
+    Message(Received),
+    /// The notification's word.
+    Notified(u32),
+}
+
+impl Event {
+    /// From what the kernel returned.
+    #[inline(always)]
+    pub(crate) fn of(r: Registers) -> Result<Self, Error> {
+        if r.r0 == NOTIFIED { Ok(Self::Notified(r.r12)) } else { Received::of(r).map(Self::Message) }
+    }
 }
 
 impl Received {

@@ -24,7 +24,7 @@ pub mod space;
 pub mod svc;
 
 pub use handle::*;
-pub use ipc::{CallError, Received, call};
+pub use ipc::{CallError, Event, Received, call};
 pub use lock::{Lock, Place};
 pub use mapped::Mapped;
 pub use object::*;

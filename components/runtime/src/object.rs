@@ -1,7 +1,8 @@
 //! Handles of IPC objects and of kernel objects that are not memory: one method for each of [`abi::method`].
 
 use crate::svc::{Registers, invoke, svc};
-use crate::{handle::VSpace, ipc::Received};
+use crate::handle::VSpace;
+use crate::ipc::{Event, Received};
 use abi::method::{
     IrqControlMethod, IrqHandlerMethod, PowerMethod, SchedContextMethod, TcbMethod, ThreadState, VcpuMethod,
 };
@@ -44,6 +45,14 @@ impl Tcb {
     /// Where its faults, or its guest's exits, go. `Endpoint(0)`: nowhere.
     pub fn set_fault_handler(self, endpoint: Endpoint) -> Result<(), Error> {
         invoke(self.0, TcbMethod::SetFaultHandler as u16, [endpoint.0, 0, 0, 0], 1).map(drop)
+    }
+    /// From now on it also receives the word of `notification` where it receives messages.
+    pub fn bind_notification(self, notification: Notification) -> Result<(), Error> {
+        invoke(self.0, TcbMethod::BindNotification as u16, [notification.0, 0, 0, 0], 1).map(drop)
+    }
+    /// Takes that back.
+    pub fn unbind_notification(self) -> Result<(), Error> {
+        invoke(self.0, TcbMethod::UnbindNotification as u16, [0; 4], 0).map(drop)
     }
     /// Its priority and ceiling, neither above the ceiling of `authority`.
     pub fn set_priority(self, authority: Tcb, priority: u8, ceiling: u8) -> Result<(), Error> {
@@ -151,6 +160,14 @@ impl Endpoint {
     #[inline(always)]
     pub fn receive(self, reply: Reply) -> Result<Received, Error> {
         Received::of(svc::<{ Syscall::Recv as u32 }>(Registers::new(self.0, MessageInfo(0), [0; 4], reply.0)))
+    }
+    /// Receives a message or the word of the thread's bound notification.
+    pub fn receive_event(self, reply: Reply) -> Result<Event, Error> {
+        Event::of(svc::<{ Syscall::Recv as u32 }>(Registers::new(self.0, MessageInfo(0), [0; 4], reply.0)))
+    }
+    /// Answers the caller in `reply`, then receives as [`receive_event`](Self::receive_event).
+    pub fn answer_and_receive_event(self, reply: Reply, info: MessageInfo, words: [u32; 4]) -> Result<Event, Error> {
+        Event::of(svc::<{ Syscall::ReplyRecv as u32 }>(Registers::new(self.0, info, words, reply.0)))
     }
     /// Receives if a sender is waiting.
     pub fn receive_if_any(self, reply: Reply) -> Result<Received, Error> {

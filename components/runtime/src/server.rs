@@ -1,6 +1,6 @@
 //! A server's loop. The component gives a [`Handler`]; the loop is here.
 
-use crate::ipc::pack;
+use crate::ipc::{Event, pack};
 use crate::object::{Endpoint, Reply};
 use abi::Error;
 use abi::message::MESSAGE_BYTES_MAX;
@@ -79,16 +79,24 @@ impl Answer {
 pub trait Handler {
     /// Handles one message. The answer starts as a refusal of an unknown label.
     fn handle(&mut self, incoming: &Incoming<'_>, answer: &mut Answer);
+
+    /// The notification that is bound to this thread was signalled: its word, never 0.
+    fn notified(&mut self, _word: u32) {}
 }
 
 /// Serves `endpoint` for ever, keeping callers in `reply`. Returns only when the kernel refuses to receive.
 pub fn serve(endpoint: Endpoint, reply: Reply, handler: &mut impl Handler) -> Error {
     let mut buffer = [0; MESSAGE_BYTES_MAX];
     let mut answer = Answer::default();
-    let mut received = endpoint.receive(reply);
+    let mut received = endpoint.receive_event(reply);
     loop {
         let message = match received {
-            Ok(message) => message,
+            Ok(Event::Message(message)) => message,
+            Ok(Event::Notified(word)) => {
+                handler.notified(word);
+                received = endpoint.receive_event(reply);
+                continue;
+            }
             Err(error) => return error,
         };
         let bytes = message.bytes(&mut buffer);
@@ -96,10 +104,10 @@ pub fn serve(endpoint: Endpoint, reply: Reply, handler: &mut impl Handler) -> Er
         answer.refuse(DecodeError::UnknownLabel(incoming.label));
         handler.handle(&incoming, &mut answer);
         let (info, words) = pack(answer.label(), answer.bytes());
-        received = endpoint.answer_and_receive(reply, info, words);
+        received = endpoint.answer_and_receive_event(reply, info, words);
         if received.is_err() {
             // The caller went away, or sent without waiting: receive all the same.
-            received = endpoint.receive(reply);
+            received = endpoint.receive_event(reply);
         }
     }
 }

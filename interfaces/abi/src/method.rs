@@ -118,6 +118,11 @@ methods! {
         BindVcpu = 0x609,
         /// No words `-> state` as [`ThreadState`].
         ReadState = 0x60a,
+        /// `notification`: from now on the thread also receives its word (with status
+        /// [`NOTIFIED`](crate::syscall::NOTIFIED)) where it receives messages, as long as it has time of its own. Needs `READ`.
+        BindNotification = 0x60b,
+        /// No words: takes that back.
+        UnbindNotification = 0x60c,
     }
 }
 

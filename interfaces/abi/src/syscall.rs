@@ -14,13 +14,17 @@
 //!
 //! | register | meaning |
 //! |---|---|
-//! | r0 | status: 0, or an [`Error`](crate::Error) |
+//! | r0 | status: 0, an [`Error`](crate::Error), or [`NOTIFIED`] |
 //! | r1 | `MessageInfo` of the message that arrived |
 //! | r2-r5 | its words 0-3 |
 //! | r12 | badge of the sender's capability (receive), or the word that was waited for |
 //!
 //! All other registers are preserved. A message longer than 16 bytes lies in the caller's
 //! [`IpcBuffer`](crate::message::IpcBuffer), whose first 16 bytes are not used.
+
+/// Status (r0) of a call that receives, if it brought no message but the word of the notification that is bound to the thread:
+/// the word is in r12, and there is no message. No [`Error`](crate::Error) has this number.
+pub const NOTIFIED: u32 = 1 << 31;
 
 /// Number of a system call, the immediate of `SVC`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -72,8 +72,9 @@ impl<P: Platform> Kernel<P> {
                     return false;
                 }
             }
-            Cap::Notification { notification, .. } if last => {
-                if let Some(tcb) = self.arena.get(notification).queue.head {
+            Cap::Notification { notification, .. } => {
+                self.unbind_notification(notification, slot);
+                if last && let Some(tcb) = self.arena.get(notification).queue.head {
                     self.cancel_ipc(tcb, Some(Error::PeerGone));
                     return false;
                 }

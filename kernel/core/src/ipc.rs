@@ -102,18 +102,20 @@ impl<P: Platform> Kernel<P> {
         reply: Option<Handle<Reply>>,
         wait: bool,
     ) -> Result<(), Error> {
+        if let Some(reply) = reply
+            && self.arena.get(reply).receiver.is_some()
+        {
+            return Err(Error::WrongState);
+        }
+        if self.receive_word(to) {
+            return Ok(());
+        }
         if !wait && self.arena.get(endpoint).waiters != Waiters::Senders {
             return Err(Error::WouldBlock);
         }
-        if let Some(reply) = reply {
-            let object = self.arena.get(reply);
-            if object.receiver.is_some() {
-                return Err(Error::WrongState);
-            }
-            if let Some(caller) = object.caller {
-                // It is given up: its caller will never be answered.
-                self.cancel_ipc(caller, Some(Error::PeerGone));
-            }
+        if let Some(caller) = reply.and_then(|reply| self.arena.get(reply).caller) {
+            // It is given up: its caller will never be answered.
+            self.cancel_ipc(caller, Some(Error::PeerGone));
         }
         if self.arena.get(to).sched.is_none() {
             self.refuse_senders(endpoint);

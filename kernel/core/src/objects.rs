@@ -53,6 +53,8 @@ pub struct Notification {
     pub word: u32,
     /// Capabilities that name it.
     pub refs: u32,
+    /// The thread that it is bound to: that one's slot `bound` names it.
+    pub bound: Option<Handle<Tcb>>,
 }
 
 /// A reply object: a caller that waits for its answer.

@@ -87,14 +87,21 @@ pub struct Tcb {
     pub ipc_frame: Slot,
     /// Where its faults go.
     pub fault_handler: Slot,
+    /// The notification that it also receives from where it receives messages.
+    pub bound: Slot,
 }
 
 plain!(Tcb);
 const _: () = assert!(core::mem::size_of::<Tcb>() <= TCB_BYTES as usize && offset_of!(Tcb, context) == 0);
 
 /// The slots inside a thread.
-pub const TCB_SLOTS: [usize; 4] =
-    [offset_of!(Tcb, cspace), offset_of!(Tcb, vspace), offset_of!(Tcb, ipc_frame), offset_of!(Tcb, fault_handler)];
+pub const TCB_SLOTS: [usize; 5] = [
+    offset_of!(Tcb, cspace),
+    offset_of!(Tcb, vspace),
+    offset_of!(Tcb, ipc_frame),
+    offset_of!(Tcb, fault_handler),
+    offset_of!(Tcb, bound),
+];
 
 impl Tcb {
     /// The slot at one of the offsets of [`TCB_SLOTS`].

@@ -93,6 +93,14 @@ impl<P: Platform> Kernel<P> {
                 Cap::Vcpu { vcpu } => self.bind_vcpu(target, vcpu)?,
                 _ => return Err(Error::WrongType.into()),
             },
+            TcbMethod::BindNotification => {
+                let (source, _) = self.argument(tcb, words.get(0)?)?;
+                self.bind_notification(target, source)?;
+            }
+            TcbMethod::UnbindNotification => {
+                let slot = Tcb::slot(&self.arena, target, offset_of!(Tcb, bound));
+                self.delete(slot)?;
+            }
             TcbMethod::ReadState => {
                 let state = match self.arena.get(target).state {
                     State::Inactive => ThreadState::Inactive,
