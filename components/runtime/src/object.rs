@@ -1,8 +1,8 @@
 //! Handles of IPC objects and of kernel objects that are not memory: one method for each of [`abi::method`].
 
-use crate::svc::{Registers, invoke, svc};
 use crate::handle::VSpace;
 use crate::ipc::{Event, Received};
+use crate::svc::{Registers, invoke, svc};
 use abi::method::{
     IrqControlMethod, IrqHandlerMethod, PowerMethod, SchedContextMethod, TcbMethod, ThreadState, VcpuMethod,
 };

@@ -5,15 +5,38 @@ use crate::platform::{GuestException, ListRegister};
 use crate::tcb::{Sent, State, Tcb};
 use crate::timeout::{Owner, Timeout};
 use crate::transfer::R_WORDS;
-use crate::vcpu::{ExitRecord, Interrupts, SavedListRegister, Vcpu, bits};
+use crate::vcpu::{ExitRecord, SavedListRegister, Vcpu, bits};
 use crate::{Kernel, Platform};
 use abi::exit::ExitReply;
-use abi::vcpu::{BANKED_FIRST, CP32_FIRST, CP64_FIRST, GuestRegister, TABLE, VIRTUAL_TIMER_INTID};
+use abi::vcpu::{CP32_FIRST, CP64_FIRST, GuestRegister, TABLE, VIRTUAL_TIMER_INTID};
 use core::mem::offset_of;
 
 /// Bits of the virtual timer's control register (ARM DDI 0406C B8.1.5).
 const TIMER_ENABLE: u32 = 1;
 const TIMER_MASKED: u32 = 2;
+
+/// Registers of the table that are not 0 after a reset.
+const RESETS: [(GuestRegister, u64); resets()] = {
+    let mut found = [(GuestRegister::Sctlr, 0); resets()];
+    let (mut n, mut index) = (0, 0);
+    while index < TABLE.len() {
+        if TABLE[index].1 != 0 {
+            found[n] = (TABLE[index].0, TABLE[index].1);
+            n += 1;
+        }
+        index += 1;
+    }
+    found
+};
+
+const fn resets() -> usize {
+    let (mut n, mut index) = (0, 0);
+    while index < TABLE.len() {
+        n += (TABLE[index].1 != 0) as usize;
+        index += 1;
+    }
+    n
+}
 
 impl<P: Platform> Kernel<P> {
     /// The running guest did something that its VMM has to look at. The VMM's thread comes back if it runs from now on and
@@ -280,15 +303,11 @@ impl<P: Platform> Kernel<P> {
         self.forget_vcpu(vcpu);
         self.release_hardware(vcpu);
         let data = self.arena.get_mut(vcpu);
-        for &(register, reset, _) in TABLE {
-            let number = register as u32;
-            if number >= BANKED_FIRST {
-                data.banked[(number - BANKED_FIRST) as usize] = reset as u32;
-            } else if number >= CP64_FIRST {
-                data.cp64[(number - CP64_FIRST) as usize] = reset;
-            } else {
-                data.cp32[(number - CP32_FIRST) as usize] = reset as u32;
-            }
+        data.cp32.fill(0);
+        data.cp64.fill(0);
+        data.banked.fill(0);
+        for (register, value) in RESETS {
+            data.set_register(register, value);
         }
         data.vmcr = 0;
         data.apr = 0;
@@ -298,7 +317,7 @@ impl<P: Platform> Kernel<P> {
         data.fpexc = 0;
         data.watch_stage1 = 0;
         data.exit = ExitRecord::default();
-        data.interrupts = Interrupts::NONE;
+        data.interrupts.clear();
         // The guest's time begins now.
         data.cntvoff = self.platform.now();
     }

@@ -33,16 +33,22 @@ pub struct Core {
 }
 
 impl Core {
-    const NEW: Self = Self {
+    /// All zero, which is cheaper to make than to copy; [`begin`](Self::begin) does the rest.
+    const ZERO: Self = Self {
         current: None,
-        ready: ReadyQueues::EMPTY,
+        ready: ReadyQueues::ZERO,
         timeouts: Timeouts::EMPTY,
         active: None,
-        deadline: u64::MAX,
+        deadline: 0,
         reschedule: false,
         loaded: None,
         float_owner: None,
     };
+
+    fn begin(&mut self) {
+        self.ready.begin();
+        self.deadline = u64::MAX;
+    }
 }
 
 /// Objects whose last capability is gone and which are being emptied.
@@ -93,16 +99,18 @@ pub struct Preempted;
 
 impl<P: Platform> Kernel<P> {
     /// A kernel that has nothing yet: [`boot`](Self::boot) gives it its first thread.
-    pub const fn new(arena: Arena, platform: P) -> Self {
-        Self {
+    pub fn new(arena: Arena, platform: P) -> Self {
+        let mut kernel = Self {
             arena,
             platform,
-            cores: [const { Core::NEW }; CORES_MAX],
+            cores: [const { Core::ZERO }; CORES_MAX],
             irqs: IrqTable::EMPTY,
             condemned: Condemned { cnodes: None, spaces: None },
             generation: 1,
             next_vmid: 1,
-        }
+        };
+        kernel.cores.iter_mut().for_each(Core::begin);
+        kernel
     }
 
     /// The core on which this entry happened. One core runs for now, and it costs nothing to say so.

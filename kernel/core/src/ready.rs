@@ -17,9 +17,13 @@ pub struct ReadyQueues {
 }
 
 impl ReadyQueues {
-    /// Nobody.
-    pub const EMPTY: Self =
-        Self { queues: [PriorityQueue::EMPTY; PRIORITIES], words: [0; PRIORITIES / 32], summary: 0, top: -1 };
+    /// All zero: nobody, once [`begin`](Self::begin) was called.
+    pub(crate) const ZERO: Self =
+        Self { queues: [PriorityQueue::EMPTY; PRIORITIES], words: [0; PRIORITIES / 32], summary: 0, top: 0 };
+
+    pub(crate) fn begin(&mut self) {
+        self.top = -1;
+    }
 
     pub(crate) fn push(&mut self, arena: &mut Arena, tcb: Handle<Tcb>, front: bool) {
         let thread = arena.get_mut(tcb);

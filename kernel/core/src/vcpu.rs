@@ -83,21 +83,17 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// None.
-    pub const NONE: Self = Self {
-        state: [Interrupt { flags: 0, priority: 0, sources: 0, list_register: 0 }; VIRTUAL_INTERRUPTS],
-        waiting: [0; WAITING_WORDS],
-        waiting_words: 0,
-        listed_mask: 0,
-        listed: [SavedListRegister { intid: 0, hardware: 0, priority: 0, source: 0, state: 0, reserved: 0 };
-            LIST_REGISTERS_MAX],
-        timer_enabled: 0,
-        timer_held: 0,
-        timer_listed: 0,
-        spilled: 0,
-        refill: 0,
-        hardware: [0; VIRTUAL_INTERRUPTS],
-    };
+    /// Forgets all of them: as zero as new memory, written in place.
+    pub(crate) fn clear(&mut self) {
+        let Self { state, waiting, waiting_words, listed_mask, listed, hardware, .. } = self;
+        state.fill(Interrupt::default());
+        waiting.fill(0);
+        listed.fill(SavedListRegister::default());
+        hardware.fill(0);
+        (*waiting_words, *listed_mask) = (0, 0);
+        (self.timer_enabled, self.timer_held, self.timer_listed) = (0, 0, 0);
+        (self.spilled, self.refill) = (0, 0);
+    }
 
     /// Whether an interrupt waits for a list register.
     pub(crate) fn waits(&self, intid: u16) -> bool {
