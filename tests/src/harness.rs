@@ -1,6 +1,5 @@
 //! Running a system in QEMU as a user would, by `cargo bulkhead run`, one at a time, and reading what it says.
 
-use crate::guests;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Write as _};
@@ -104,7 +103,6 @@ impl Run {
 
     /// Runs it to its end.
     pub fn go(self) -> Ended {
-        guests::build();
         let _turn = turn();
         let mut command = Command::new(tool());
         command.arg("run").arg(&self.manifest).args(&self.words).arg("--timeout").arg(self.timeout_s.to_string());

@@ -2,6 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod golden;
-pub mod guests;
 pub mod harness;
 pub mod tidy;
