@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod boot;
+pub mod describe;
 pub mod error;
 pub mod exit;
 pub mod fault;

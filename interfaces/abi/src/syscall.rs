@@ -22,60 +22,122 @@
 //! All other registers are preserved. A message longer than 16 bytes lies in the caller's
 //! [`IpcBuffer`](crate::message::IpcBuffer), whose first 16 bytes are not used.
 
+use crate::describe::Description;
+
 /// Status (r0) of a call that receives, if it brought no message but the word of the notification that is bound to the thread:
 /// the word is in r12, and there is no message. No [`Error`](crate::Error) has this number.
 pub const NOTIFIED: u32 = 1 << 31;
 
-/// Number of a system call, the immediate of `SVC`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Syscall {
-    /// Send to the object and wait for its answer. On an endpoint: a call to a server. On any other
-    /// object: an invocation of the kernel, whose method is the message's label.
-    Call = 0,
-    /// Answer the caller held by the `Reply` object in r12, then receive from the endpoint in r0,
-    /// which stores its next caller in that same `Reply` object.
-    ReplyRecv = 1,
-    /// Send to an endpoint and wait until someone has received it; there is no answer.
-    Send = 2,
-    /// Send to an endpoint if someone is waiting for it; otherwise nothing happens.
-    NbSend = 3,
-    /// Receive from an endpoint.
-    Recv = 4,
-    /// Receive from an endpoint if a sender is waiting; otherwise [`Error::WouldBlock`](crate::Error).
-    NbRecv = 5,
-    /// Set the badge's bits in a notification and wake its waiter.
-    Signal = 6,
-    /// Wait for a notification; its word arrives in r12 and is cleared.
-    Wait = 7,
-    /// Take a notification's word if it is not zero; otherwise [`Error::WouldBlock`](crate::Error).
-    Poll = 8,
-    /// Answer the caller held by the `Reply` object in r0, without receiving.
-    Reply = 9,
-    /// Give up what is left of this period's turn to threads of the same priority.
-    Yield = 10,
+/// Declares the system calls:
+///
+/// ```text
+/// /// What it does.
+/// Name = number [on Object [needs RIGHT] [with Reply]] { Error: "when", ... }
+/// ```
+macro_rules! syscalls {
+    ($(#[$doc:meta])* $name:ident { $(
+        $(#[doc = $text:literal])*
+        $call:ident = $number:literal $(on $object:ident $(needs $right:ident)? $(with $reply:ident)?)? {
+            $($error:ident: $why:literal,)*
+        }
+    )* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum $name { $($(#[doc = $text])* $call = $number,)* }
+
+        impl $name {
+            /// Every call.
+            pub const ALL: &'static [$name] = &[$($name::$call),*];
+            /// How many there are; their numbers are 0 to `COUNT - 1`.
+            pub const COUNT: u32 = Self::ALL.len() as u32;
+
+            /// The call of that number, or `None` if there is none.
+            pub const fn from_number(number: u32) -> Option<Self> {
+                match number { $($number => Some(Self::$call),)* _ => None }
+            }
+
+            /// What the call needs and does.
+            pub const fn description(self) -> &'static Description {
+                #[allow(unused_mut, unused_assignments, reason = "not every call has all of it")]
+                match self { $(
+                    Self::$call => const {
+                        let (mut object, mut rights, mut reply) = (None, crate::describe::NONE, false);
+                        $(
+                            object = Some(crate::describe::CapType::$object);
+                            $(rights = crate::Rights::$right;)?
+                            $(reply = matches!(crate::describe::CapType::$reply, crate::describe::CapType::Reply);)?
+                        )?
+                        &Description {
+                            name: stringify!($call),
+                            number: $number,
+                            object,
+                            rights,
+                            words: &[],
+                            reply,
+                            answer: &[],
+                            errors: &[$((crate::Error::$error, $why)),*],
+                            text: &[$($text),*],
+                        }
+                    },
+                )* }
+            }
+        }
+    };
 }
 
-impl Syscall {
-    /// How many there are; their numbers are 0 to `COUNT - 1`.
-    pub const COUNT: u32 = Self::Yield as u32 + 1;
-
-    /// The call of that number, or `None` if there is none.
-    pub const fn from_number(number: u32) -> Option<Self> {
-        Some(match number {
-            0 => Self::Call,
-            1 => Self::ReplyRecv,
-            2 => Self::Send,
-            3 => Self::NbSend,
-            4 => Self::Recv,
-            5 => Self::NbRecv,
-            6 => Self::Signal,
-            7 => Self::Wait,
-            8 => Self::Poll,
-            9 => Self::Reply,
-            10 => Self::Yield,
-            _ => return None,
-        })
+syscalls! {
+    /// Number of a system call, the immediate of `SVC`.
+    Syscall {
+        /// Sends, and waits for the answer; a passive server runs on the caller's time. On any other object than an endpoint it
+        /// invokes the kernel: a [method](#methods), named by the message's label.
+        Call = 0 on Endpoint needs WRITE {
+            PeerGone: "the answer will never come",
+        }
+        /// Answers the caller that the `Reply` holds, if it holds one, then receives; the next caller is kept in that same
+        /// `Reply`.
+        ReplyRecv = 1 on Endpoint needs READ with Reply {
+            WrongState: "another thread receives into that `Reply`",
+            PeerGone: "the endpoint was deleted meanwhile",
+        }
+        /// Sends, and waits until it was received. No answer, and no time: a passive receiver goes on only when somebody gives
+        /// it some.
+        Send = 2 on Endpoint needs WRITE {
+            WrongState: "who receives is a passive server, which has no time unless it is called",
+            PeerGone: "the endpoint was deleted meanwhile",
+        }
+        /// Sends if somebody receives already. Otherwise nothing happens, and that is no error.
+        NbSend = 3 on Endpoint needs WRITE {
+            WrongState: "as `Send`",
+        }
+        /// Receives. A caller that the `Reply` still held is given up and gets `PeerGone`. Without a `Reply` a `Call` is received
+        /// like a `Send`, and its caller gets `PeerGone`.
+        Recv = 4 on Endpoint needs READ with Reply {
+            WrongState: "another thread receives into that `Reply`",
+            PeerGone: "the endpoint was deleted meanwhile",
+        }
+        /// Receives if somebody sends already.
+        NbRecv = 5 on Endpoint needs READ with Reply {
+            WrongState: "another thread receives into that `Reply`",
+            WouldBlock: "nobody sends",
+        }
+        /// Sets the bits of the badge, and wakes the first waiter with all bits that are set; if nobody waits, the bound thread, if
+        /// that receives messages.
+        Signal = 6 on Notification needs WRITE {}
+        /// Takes the word if it is not 0, else waits; it arrives in r12, and is 0 from then on.
+        Wait = 7 on Notification needs READ {
+            PeerGone: "the notification was deleted meanwhile",
+        }
+        /// Takes the word if it is not 0.
+        Poll = 8 on Notification needs READ {
+            WouldBlock: "it is 0",
+        }
+        /// Answers the caller that the object holds.
+        Reply = 9 on Reply {
+            NoCaller: "it holds none",
+        }
+        /// Gives up what is left of this turn to threads of the same priority, or of this refill of a budget.
+        Yield = 10 {}
     }
 }
 
