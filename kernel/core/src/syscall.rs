@@ -191,15 +191,15 @@ impl<P: Platform> Kernel<P> {
     fn send_call(&mut self, tcb: Handle<Tcb>, wait: bool) -> Result<(), Stop> {
         match self.operand(tcb)? {
             Cap::Endpoint { rights, endpoint, badge } if rights.contains(Rights::WRITE) => {
+                if self.waits_without_time(endpoint) {
+                    // It runs on its callers' time, and this sender will not wait for it.
+                    return Err(Error::WrongState.into());
+                }
                 let thread = self.arena.get_mut(tcb);
                 thread.sent = Sent::Send;
                 thread.badge = badge;
                 thread.grants = rights.contains(Rights::GRANT);
                 thread.context.r[0] = 0;
-                if self.waits_without_time(endpoint) {
-                    // It runs on its callers' time, and this sender will not wait for it.
-                    return Err(Error::WrongState.into());
-                }
                 if wait || self.arena.get(endpoint).waiters == crate::objects::Waiters::Receivers {
                     self.send(tcb, endpoint);
                 }
