@@ -27,6 +27,7 @@ struct Irq {
 }
 
 /// All interrupts, and the slots that hold what they are bound to (a notification or a vCPU).
+#[derive(Clone, PartialEq, Eq)]
 pub struct IrqTable {
     irqs: [Irq; IRQS],
     slots: Option<Handle<Slot>>,

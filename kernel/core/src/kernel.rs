@@ -13,6 +13,7 @@ use crate::{Platform, ready::ReadyQueues};
 pub const CORES_MAX: usize = 1;
 
 /// What belongs to one core.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Core {
     /// The thread that runs, or ran last if its state says that it does not.
     pub current: Option<Handle<Tcb>>,
@@ -52,7 +53,7 @@ impl Core {
 }
 
 /// Objects whose last capability is gone and which are being emptied.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Condemned {
     pub(crate) cnodes: Option<Handle<CNode>>,
     pub(crate) spaces: Option<Handle<VSpace>>,

@@ -8,6 +8,7 @@ use abi::object::PRIORITY_MAX;
 const PRIORITIES: usize = PRIORITY_MAX as usize + 1;
 
 /// Threads that could run, by priority, with bitmaps to find the first: two words looked at, whatever is in them.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ReadyQueues {
     queues: [PriorityQueue; PRIORITIES],
     words: [u32; PRIORITIES / 32],

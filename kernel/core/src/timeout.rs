@@ -33,7 +33,7 @@ pub struct Timeout {
 plain!(Timeout);
 
 /// The timeouts of a core.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
     head: Option<Handle<Timeout>>,
 }

@@ -8,6 +8,7 @@ mod check_memory;
 pub mod fresh;
 pub mod machine;
 pub mod memory;
+pub mod snapshot;
 pub mod trace;
 pub mod world;
 
@@ -15,4 +16,5 @@ pub use check::{Violation, check_all};
 pub use fresh::Fresh;
 pub use machine::Machine;
 pub use memory::Ram;
+pub use snapshot::Snapshot;
 pub use world::World;

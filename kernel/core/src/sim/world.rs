@@ -19,6 +19,8 @@ use abi::{Error, Syscall};
 
 /// Bytes of a small world's RAM.
 pub const SMALL: usize = 16 << 20;
+/// Where the part of it begins that the kernel may use.
+pub(super) const FREE_RAM: u32 = RAM_BASE + (4 << 20);
 
 /// A booted kernel.
 pub struct World {
@@ -57,7 +59,7 @@ impl World {
         header.devices[0] = abi::boot::DeviceRange { page: 0x9000, size_bits: 16 };
         let size = SMALL as u32;
         let plan = BootPlan {
-            ram: &[MemoryRange { base: RAM_BASE + (4 << 20), bytes: size - (4 << 20) }],
+            ram: &[MemoryRange { base: FREE_RAM, bytes: RAM_BASE + size - FREE_RAM }],
             payload: RAM_BASE,
             header,
             counter_hz: 62_500_000,
