@@ -140,7 +140,7 @@ impl<'s> Root<'s> {
                 let source = self.table.part(object, part)?;
                 let cnode = CNode(self.table.slot(cnode)?);
                 match self.table.object(object)?.kind {
-                    ObjectKind::Reply => return Ok(cnode.take(index, source)?),
+                    ObjectKind::Untyped { .. } | ObjectKind::Reply => return Ok(cnode.take(index, source)?),
                     ObjectKind::Irq { .. } => return self.grant_irq(object, cnode, index, scope),
                     _ => {}
                 }
@@ -165,6 +165,7 @@ impl<'s> Root<'s> {
         let slot = object.slot;
         let make = |ty, bits: u8, count| retype_many(untyped, ty, bits.into(), count, slot);
         match object.kind {
+            ObjectKind::Untyped { bits } => make(ObjectType::Untyped, bits, 1),
             ObjectKind::CNode { bits } => make(ObjectType::CNode, bits, 1),
             ObjectKind::Frames { bits, count } => make(ObjectType::Frame, bits, count.into()),
             ObjectKind::Table { level } => make(ObjectType::Table, level, 1),

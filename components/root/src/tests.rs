@@ -69,6 +69,7 @@ fn records(vm_crash: Action) -> Vec<Record<'static>> {
         object(2, Frames { bits: 12, count: 3 }, 3),                             // 18
         object(2, Tcb, 1),                                                       // 19
         object(0, Payload { first: 1, count: 1 }, 0),                            // 20
+        object(2, Untyped { bits: 14 }, 1),                                      // 21
     ]);
     let map = |frames, first, count, vspace, address, flags: MapFlags, slot| Record::MapFrames {
         frames,
@@ -118,6 +119,7 @@ fn records(vm_crash: Action) -> Vec<Record<'static>> {
         grant(6, 9, 14, 0),
         grant(6, 10, 5, 0),
         grant(16, 8, 10, 77),
+        grant(16, 9, 21, 0),
         thread(9, 6, 7, Some(11), Some(13)),
         thread(19, 16, 17, None, None),
         Record::Interrupt { irq: 5, notification: 12, badge: 1 << 31 },
@@ -181,9 +183,11 @@ fn check_built(fake: &Fake) {
     assert_eq!(fake.mappings[&(object(7), 0x4020_0000)].0, fake.slots[&(0, slot_of(8) + 1)].object);
     assert!(fake.mappings.contains_key(&(object(7), 0x2000_0000)));
     assert_eq!(fake.mappings.keys().filter(|(space, _)| *space == object(17)).count(), 4);
-    // Grants: a reply is moved, a badge is set, the interrupt arrives with its bit.
+    // Grants: a reply and an untyped are moved, a badge is set, the interrupt arrives with its bit.
     assert_eq!(fake.at(object(6), 9).unwrap().kind, Kind::Made(ObjectType::Reply));
     assert!(fake.at(0, slot_of(14)).is_none());
+    assert_eq!(fake.at(object(16), 9).unwrap().kind, Kind::Made(ObjectType::Untyped));
+    assert!(fake.at(0, slot_of(21)).is_none());
     assert_eq!(fake.slots[&(object(16), 8)].badge, 77);
     assert_eq!(fake.slots[&(object(16), 8)].object, object(10));
     assert_eq!(fake.at(object(6), 10).unwrap().kind, Kind::Irq);

@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod entry;
+pub mod fault;
 pub mod handle;
 #[cfg(not(target_os = "none"))]
 pub mod host;
@@ -23,6 +24,7 @@ pub mod server;
 pub mod space;
 pub mod svc;
 
+pub use fault::Fault;
 pub use handle::*;
 pub use ipc::{CallError, Event, Received, call};
 pub use lock::{Lock, Place};

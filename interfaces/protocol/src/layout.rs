@@ -43,7 +43,7 @@ pub const fn ipc_buffer(thread: u32) -> u32 {
 
 /// Fixed slots of a component's CNode. What the manifest grants stands from `FIRST_NAMED` on, by name in the configuration.
 pub mod slot {
-    /// The component's own CNode (without grant it can only rearrange what it has).
+    /// The component's own CNode: it can rearrange what it has, and make what it has memory for.
     pub const CNODE: u32 = 1;
     /// Its first thread's notification: what interrupts, channels and peers signal.
     pub const EVENTS: u32 = 2;

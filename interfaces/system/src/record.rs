@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Changes with any change to a record; root refuses another.
-pub const SYSTEM_VERSION: u32 = 3;
+pub const SYSTEM_VERSION: u32 = 4;
 
 /// The n-th `Object` record of the system, from 0.
 pub type ObjectId = u16;
@@ -129,7 +129,7 @@ pub enum Record<'a> {
         /// Root's first slot for the capabilities that hold the mappings.
         slot: u32,
     },
-    /// Put a derived capability into a CNode of the system. What exists once (`Reply`, `Irq`) is moved there; such an object
+    /// Put a derived capability into a CNode of the system. What exists once (`Untyped`, `Reply`, `Irq`) is moved there; such an object
     /// belongs to the group of that CNode, so it is made again with it.
     Grant {
         /// A `CNode` object.
@@ -212,6 +212,11 @@ pub enum Record<'a> {
 /// What an `Object` record makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ObjectKind {
+    /// An untyped of `1 << bits` bytes, for who makes objects of its own.
+    Untyped {
+        /// log2 of its bytes.
+        bits: u8,
+    },
     /// A CNode of `1 << bits` slots.
     CNode {
         /// log2 of its slots.

@@ -4,8 +4,9 @@
 use super::defaults;
 use super::manifest::{ChannelKind, Time};
 use super::parse::units::show_size;
-use super::problem::{At, Problem};
+use super::problem::{At, Problem, Span};
 use super::resolve::{Resolved, ResolvedChannel};
+use abi::object::UNTYPED_BITS_MIN;
 
 /// Where guests' RAM begins.
 pub const GUEST_RAM_BASE: u64 = protocol::layout::GUEST_RAM as u64;
@@ -19,7 +20,7 @@ pub const CONSOLE_CLIENTS_MAX: usize = 29;
 /// All that is wrong with a system.
 pub fn check(system: &Resolved) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for rule in [times, ram, raw_kernels, stacks, channels, calls, devices, clients] {
+    for rule in [times, ram, raw_kernels, stacks, untypeds, fault_handlers, channels, calls, devices, clients] {
         rule(system, &mut problems);
     }
     problems
@@ -113,8 +114,35 @@ fn stacks(system: &Resolved, problems: &mut Vec<Problem>) {
     }
 }
 
+/// A channel that joins a component with itself is told of by `twice`.
+fn fault_handlers(system: &Resolved, problems: &mut Vec<Problem>) {
+    for (n, component) in system.components.iter().enumerate() {
+        if let Some(handler) = component.fault_handler.as_ref().filter(|handler| handler.value == n) {
+            let message = format!("`{}` can't handle its own faults", component.component.name.value);
+            problems.push(
+                Problem::at(&handler.span, message, "itself")
+                    .help("a thread that has faulted runs no more: name another component, or none for root"),
+            );
+        }
+    }
+}
+
+fn untypeds(system: &Resolved, problems: &mut Vec<Problem>) {
+    const LEAST: u64 = 1 << UNTYPED_BITS_MIN;
+    for untyped in system.components.iter().filter_map(|component| component.component.untyped.as_ref()) {
+        if !untyped.value.is_power_of_two() || !(LEAST..=defaults::UNTYPED_BYTES_MAX).contains(&untyped.value) {
+            let message = format!("an untyped can't be of {}", show_size(untyped.value));
+            let most = show_size(defaults::UNTYPED_BYTES_MAX);
+            problems.push(
+                Problem::at(&untyped.span, message, "not possible")
+                    .help(format!("it has a power of two of bytes, {} to {most}", show_size(LEAST))),
+            );
+        }
+    }
+}
+
 /// Names that a component's own capabilities and memories have.
-const CHANNEL_NAMES_TAKEN: &[&str] = &["uart", "client", "ring"];
+const CHANNEL_NAMES_TAKEN: &[&str] = &["uart", "client", "ring", "untyped", "faults"];
 
 fn channels(system: &Resolved, problems: &mut Vec<Problem>) {
     for channel in &system.channels {
@@ -173,42 +201,76 @@ fn twice(system: &Resolved, channel: &ResolvedChannel, problems: &mut Vec<Proble
     }
 }
 
-/// Calls go to servers at least as urgent, and never in a circle: then no call can wait for itself.
+/// One component waits for another.
+struct Wait<'a> {
+    /// Who waits, for whom, and a place for each.
+    from: (usize, &'a Span),
+    to: (usize, &'a Span),
+    /// What the first does with the second, and what is at the two places.
+    verb: &'static str,
+    labels: (&'static str, &'static str),
+    /// What else could be done.
+    instead: &'static str,
+}
+
+/// All waits: of a caller for its server, and of who has faulted for who handles that.
+fn waits(system: &Resolved) -> Vec<Wait<'_>> {
+    let calls = system.channels.iter().filter(|channel| channel.kind == ChannelKind::Call);
+    let pairs =
+        calls.flat_map(|channel| channel.from.iter().flat_map(|from| channel.to.iter().map(move |to| (from, to))));
+    let calls = pairs.map(|(from, to)| Wait {
+        from: (from.value, &from.span),
+        to: (to.value, &to.span),
+        verb: "calls",
+        labels: ("the caller", "the server"),
+        instead: "let one of them send signals instead",
+    });
+    let all = system.components.iter().enumerate();
+    let faults =
+        all.filter_map(|(n, component)| Some((n, component.fault_handler.as_ref()?))).map(|(n, handler)| Wait {
+            from: (n, &handler.span),
+            to: (handler.value, &system.components[handler.value].component.name.span),
+            verb: "leaves its faults to",
+            labels: ("its faults go here", "the handler"),
+            instead: "let another component handle its faults, or root",
+        });
+    calls.chain(faults).collect()
+}
+
+/// Calls and faults go to components at least as urgent, and never in a circle: then nobody can wait for itself.
 fn calls(system: &Resolved, problems: &mut Vec<Problem>) {
     let priority = |n: usize| defaults::priority(&system.components[n].component.time, defaults::COMPONENT_PRIORITY);
     let name = |n: usize| system.components[n].component.name.value.as_str();
-    let calls = system.channels.iter().filter(|channel| channel.kind == ChannelKind::Call);
     let mut edges: Vec<(usize, usize)> = Vec::new();
-    for channel in calls {
-        for (client, server) in channel.from.iter().flat_map(|client| channel.to.iter().map(move |to| (client, to))) {
-            if priority(client.value) > priority(server.value) {
-                let message = format!(
-                    "`{}` (priority {}) calls `{}` (priority {}), which is less urgent",
-                    name(client.value),
-                    priority(client.value),
-                    name(server.value),
-                    priority(server.value)
-                );
-                problems.push(
-                    Problem::at(&client.span, message, "the caller")
-                        .also(&server.span, "the server")
-                        .help("others could keep the caller waiting: give the server at least the caller's priority"),
-                );
-            }
-            if client.value != server.value && reaches(&edges, server.value, client.value) {
-                let message = format!(
-                    "`{}` calls `{}`, which calls `{}` directly or through others",
-                    name(client.value),
-                    name(server.value),
-                    name(client.value)
-                );
-                problems.push(
-                    Problem::at(&client.span, message, "closes the circle")
-                        .help("both could wait for each other for ever: let one of them send signals instead"),
-                );
-            }
-            edges.push((client.value, server.value));
+    for Wait { from: (from, from_span), to: (to, to_span), verb, labels, instead } in waits(system) {
+        if priority(from) > priority(to) {
+            let message = format!(
+                "`{}` (priority {}) {verb} `{}` (priority {}), which is less urgent",
+                name(from),
+                priority(from),
+                name(to),
+                priority(to)
+            );
+            problems.push(Problem::at(from_span, message, labels.0).also(to_span, labels.1).help(format!(
+                "others could keep `{}` waiting: give `{}` a priority of at least {}",
+                name(from),
+                name(to),
+                priority(from)
+            )));
         }
+        if from != to && reaches(&edges, to, from) {
+            let message = format!(
+                "`{}` {verb} `{}`, which waits for `{}` directly or through others",
+                name(from),
+                name(to),
+                name(from)
+            );
+            problems.push(
+                Problem::at(from_span, message, "closes the circle")
+                    .help(format!("both could wait for each other for ever: {instead}")),
+            );
+        }
+        edges.push((from, to));
     }
 }
 

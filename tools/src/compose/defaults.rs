@@ -22,6 +22,13 @@ pub const STACK_BYTES: u32 = 32 << 10;
 /// The most bytes of a stack: its stride in the address space, less a page that stays unmapped.
 pub const STACK_BYTES_MAX: u64 = (1 << protocol::layout::STACK_STRIDE_BITS) - 4096;
 
+/// The most bytes of a component's own untyped memory.
+pub const UNTYPED_BYTES_MAX: u64 = 1 << 30;
+/// Slots of a component's CNode that are left for what it is sent,
+pub const SPARE_SLOTS: u32 = 16;
+/// and for what it makes of its own untyped memory.
+pub const UNTYPED_SLOTS: u32 = 64;
+
 /// Budget and period in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {

@@ -118,6 +118,10 @@ pub struct Component {
     pub passive: bool,
     /// Devices of the board.
     pub devices: Vec<At<String>>,
+    /// Bytes of untyped memory of its own.
+    pub untyped: Option<At<u64>>,
+    /// Who handles its faults, if not root.
+    pub fault_handler: Option<At<String>>,
 }
 
 /// A `[channel.NAME]`.

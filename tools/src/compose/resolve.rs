@@ -55,6 +55,8 @@ pub struct ResolvedComponent {
     pub program: ProgramName,
     /// Its devices.
     pub devices: Vec<At<Device>>,
+    /// Who handles its faults, by the place in [`Resolved::components`]; `None`: root.
+    pub fault_handler: Option<At<usize>>,
 }
 
 /// A program that can be asked for.
@@ -115,8 +117,8 @@ pub fn resolve(
     let channels = manifest.channels.iter().map(|channel| ResolvedChannel {
         name: channel.name.clone(),
         kind: channel.kind.clone(),
-        from: channel.from.iter().filter_map(|end| names.component(end, &mut problems)).collect(),
-        to: channel.to.iter().filter_map(|end| names.component(end, &mut problems)).collect(),
+        from: channel.from.iter().filter_map(|end| names.component(end, Names::END, &mut problems)).collect(),
+        to: channel.to.iter().filter_map(|end| names.component(end, Names::END, &mut problems)).collect(),
     });
     let channels = channels.collect();
     let vms = manifest.vms.into_iter().map(|vm| ResolvedVm {
@@ -134,6 +136,10 @@ pub fn resolve(
             Some(board) => devices(&component, board, &mut problems),
             None => Vec::new(),
         },
+        fault_handler: component
+            .fault_handler
+            .as_ref()
+            .and_then(|at| names.component(at, Names::HANDLER, &mut problems)),
         component,
     });
     let components = components.collect();
@@ -184,16 +190,17 @@ impl Names {
         }
     }
 
-    fn component(&self, end: &At<String>, problems: &mut Vec<Problem>) -> Option<At<usize>> {
+    /// What is said of a VM where a component is wanted: at the end of a channel,
+    const END: (&str, &str) = ("channels of VMs are not there yet", "a channel joins components");
+    /// and as who handles faults.
+    const HANDLER: (&str, &str) = ("a VMM handles its own guest alone", "name a component");
+
+    fn component(&self, end: &At<String>, of_vm: (&str, &str), problems: &mut Vec<Problem>) -> Option<At<usize>> {
         let found = self.components.iter().position(|name| *name == end.value);
         if found.is_none() {
             problems.push(if self.vms.contains(&end.value) {
-                Problem::at(
-                    &end.span,
-                    format!("`{}` is a VM, and channels of VMs are not there yet", end.value),
-                    "a VM",
-                )
-                .help("a channel joins components")
+                let (why, help) = of_vm;
+                Problem::at(&end.span, format!("`{}` is a VM, and {why}", end.value), "a VM").help(help)
             } else {
                 Problem::at(&end.span, format!("there is no component `{}`", end.value), "unknown component")
                     .help(did_you_mean(&end.value, self.components.iter().map(String::as_str)))

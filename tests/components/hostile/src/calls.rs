@@ -1,30 +1,11 @@
 //! System calls with wrong capabilities and wrong arguments, each with the error that the ABI documents.
 
-use abi::method::{
-    CNodeMethod, FrameMethod, IrqControlMethod, IrqHandlerMethod, PowerMethod, SchedContextMethod, TableMethod,
-    TcbMethod, UntypedMethod, VcpuMethod,
-};
-use abi::{Error, MessageInfo, Syscall};
+use crate::objects::{CNODE_BITS, Own, Type};
+use crate::signatures::{SIGNATURES, Signature, Word};
+use abi::method::{CNodeMethod, FrameMethod, UntypedMethod};
+use abi::{Error, MessageInfo, ObjectType, Rights, Syscall};
+use runtime::Untyped;
 use runtime::svc::{Registers, svc};
-
-/// Capabilities that the component has.
-#[derive(Clone, Copy, Debug)]
-pub struct Own {
-    /// Its CNode.
-    pub cnode: u32,
-    /// A notification that it may signal and wait for.
-    pub notification: u32,
-    /// An endpoint that it may only call.
-    pub client: u32,
-    /// An endpoint that it may receive from.
-    pub server: u32,
-    /// A reply object without a caller.
-    pub reply: u32,
-    /// A slot of its CNode that is empty, and a second one.
-    pub empty: u32,
-    /// Beyond its CNode.
-    pub beyond: u32,
-}
 
 /// What is wrong: which check, and what the kernel said instead of what it should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +49,53 @@ fn make(call: Syscall, registers: Registers) -> u32 {
     .r0
 }
 
+/// Labels of no method: before, between and behind those that there are.
+const NO_METHODS: [u16; 6] = [1, 0x200, 0x206, 0x7fff, 0x8000, u16::MAX];
+
+/// Addresses that lead to no capability, and what is said of each.
+fn nowhere(own: &Own) -> [(u32, Error); 5] {
+    let beyond = [own.beyond, 0x8000_0000, u32::MAX].map(|address| (address, Error::OutOfRange));
+    [(0, Error::EmptySlot), (own.empty, Error::EmptySlot), beyond[0], beyond[1], beyond[2]]
+}
+
+/// The type of object that a call uses; `None` for `Call`, which takes any.
+fn used_by(call: Syscall) -> Option<Type> {
+    Some(Type::Made(match call {
+        Syscall::ReplyRecv | Syscall::Send | Syscall::NbSend | Syscall::Recv | Syscall::NbRecv => ObjectType::Endpoint,
+        Syscall::Signal | Syscall::Wait | Syscall::Poll => ObjectType::Notification,
+        Syscall::Reply => ObjectType::Reply,
+        Syscall::Call | Syscall::Yield => return None,
+    }))
+}
+
+/// What an object of that type says to a label that is none of its methods. The endpoint that is held can't even be called.
+fn misplaced(ty: Type) -> Error {
+    match ty {
+        Type::Made(ObjectType::Endpoint) => Error::NoRights,
+        Type::Made(ObjectType::Notification | ObjectType::Reply) => Error::WrongType,
+        _ => Error::NoSuchMethod,
+    }
+}
+
+/// What exists once is moved, never copied.
+fn is_copyable(ty: Type) -> bool {
+    !matches!(ty, Type::IrqHandler | Type::Made(ObjectType::Untyped | ObjectType::Table | ObjectType::Reply))
+}
+
+/// Words with which a method could succeed, but for what nobody can hold.
+fn right_words(own: &Own, signature: &Signature) -> [u32; 4] {
+    let mut words = [0; 4];
+    for (to, word) in words.iter_mut().zip(signature.words) {
+        *to = match *word {
+            Word::Of(ty) | Word::OfOrNone(ty) => own.of(ty).unwrap_or(own.cnode),
+            Word::Any => own.notification,
+            Word::Slot | Word::EmptySlot => 1,
+            Word::Number(number) => number,
+        };
+    }
+    words
+}
+
 /// Makes checks, counts them, and tells of those that fail.
 struct Checks<F> {
     count: u32,
@@ -90,6 +118,7 @@ impl<F: FnMut(Wrong)> Checks<F> {
         self.want(error as u32, call, capability, 0xfff0, &[0; 4], 0);
     }
 
+    /// A method, invoked with all it needs but what is wrong.
     fn method(&mut self, error: Error, capability: u32, label: u16, words: &[u32]) {
         self.want(error as u32, Syscall::Call, capability, label, words, 0);
     }
@@ -97,79 +126,112 @@ impl<F: FnMut(Wrong)> Checks<F> {
     /// Every call with addresses that lead nowhere, and with objects of other types than it needs.
     fn capabilities(&mut self, own: &Own) {
         for call in NAMING {
-            self.refuse(Error::EmptySlot, call, 0);
-            self.refuse(Error::EmptySlot, call, own.empty);
-            for address in [own.beyond, 0x8000_0000, u32::MAX] {
-                self.refuse(Error::OutOfRange, call, address);
+            for (address, error) in nowhere(own) {
+                self.refuse(error, call, address);
             }
-        }
-        for call in [Syscall::ReplyRecv, Syscall::Send, Syscall::NbSend, Syscall::Recv, Syscall::NbRecv] {
-            for other in [own.cnode, own.notification, own.reply] {
+            // A call on anything but an endpoint is a method: those come later.
+            for (_, other) in used_by(call).into_iter().flat_map(|ty| own.others(ty)) {
                 self.refuse(Error::WrongType, call, other);
             }
         }
-        for call in [Syscall::Signal, Syscall::Wait, Syscall::Poll] {
-            for other in [own.cnode, own.client, own.server, own.reply] {
-                self.refuse(Error::WrongType, call, other);
-            }
-        }
-        for other in [own.cnode, own.notification, own.client, own.server] {
-            self.refuse(Error::WrongType, Syscall::Reply, other);
-        }
+        let reply = Type::Made(ObjectType::Reply);
         for call in [Syscall::Recv, Syscall::NbRecv, Syscall::ReplyRecv] {
             self.refuse(Error::NoRights, call, own.client);
-            for (reply, error) in
-                [(own.cnode, Error::WrongType), (own.empty, Error::EmptySlot), (own.beyond, Error::OutOfRange)]
-            {
-                self.want(error as u32, call, own.server, 0, &[], reply);
+            for (_, other) in own.others(reply) {
+                self.want(Error::WrongType as u32, call, own.server, 0, &[], other);
+            }
+            // No reply object at all is allowed.
+            for (address, error) in nowhere(own).into_iter().filter(|(address, _)| *address != 0) {
+                self.want(error as u32, call, own.server, 0, &[], address);
             }
         }
         self.refuse(Error::NoCaller, Syscall::Reply, own.reply);
         self.want(Error::WouldBlock as u32, Syscall::NbRecv, own.server, 0, &[], own.reply);
     }
 
-    /// Every method of every type on objects of other types.
+    /// Every method of every type on objects of other types, and where nothing is; labels that are no methods at all.
     fn methods(&mut self, own: &Own) {
-        let labels = (UntypedMethod::ALL.iter().map(|method| *method as u16))
-            .chain(FrameMethod::ALL.iter().map(|method| *method as u16))
-            .chain(TableMethod::ALL.iter().map(|method| *method as u16))
-            .chain(TcbMethod::ALL.iter().map(|method| *method as u16))
-            .chain(VcpuMethod::ALL.iter().map(|method| *method as u16))
-            .chain(SchedContextMethod::ALL.iter().map(|method| *method as u16))
-            .chain(IrqControlMethod::ALL.iter().map(|method| *method as u16))
-            .chain(IrqHandlerMethod::ALL.iter().map(|method| *method as u16))
-            .chain(PowerMethod::ALL.iter().map(|method| *method as u16))
-            .chain([1, 0x200, 0x206, 0x7fff, 0x8000, u16::MAX]);
-        for label in labels {
-            self.method(Error::NoSuchMethod, own.cnode, label, &[1; 4]);
-            self.method(Error::WrongType, own.notification, label, &[1; 4]);
-            self.method(Error::WrongType, own.reply, label, &[1; 4]);
+        for ty in Type::all() {
+            for label in ty.labels() {
+                for (other, slot) in own.others(ty) {
+                    self.method(misplaced(other), slot, label, &[1; 4]);
+                }
+                for (address, error) in nowhere(own) {
+                    self.method(error, address, label, &[1; 4]);
+                }
+            }
+        }
+        for label in NO_METHODS {
+            for (ty, slot) in Type::held().zip(own.held) {
+                self.method(misplaced(ty), slot, label, &[1; 4]);
+            }
         }
     }
 
-    /// The CNode's own methods with wrong arguments.
+    /// Every method of what the component has, with each word wrong in turn.
     fn arguments(&mut self, own: &Own) {
+        for signature in SIGNATURES {
+            let Some(object) = own.of(signature.of) else { continue };
+            let right = right_words(own, signature);
+            let right = &right[..signature.words.len()];
+            for length in 0..right.len() {
+                self.method(Error::Truncated, object, signature.label, &right[..length]);
+            }
+            for (at, word) in signature.words.iter().enumerate() {
+                self.word(own, signature, (object, right), (at, *word));
+            }
+        }
+        // Rights that the invoked capability itself must have.
+        let space = own.of(Type::Made(ObjectType::VSpace)).unwrap_or_default();
+        let writable = u32::from((Rights::READ | Rights::WRITE).bits());
+        self.method(Error::NoRights, own.read_only_frame, FrameMethod::Map as u16, &[space, 0x1000_0000, writable]);
+        self.method(Error::NoRights, own.read_only_frame, FrameMethod::Invalidate as u16, &[0, 64]);
+    }
+
+    /// One word, with all that it must not be; the others are right.
+    fn word(&mut self, own: &Own, signature: &Signature, (object, right): (u32, &[u32]), (at, word): (usize, Word)) {
+        let mut with = |error: Error, value: u32| {
+            let mut words = [0; 4];
+            words[..right.len()].copy_from_slice(right);
+            words[at] = value;
+            self.method(error, object, signature.label, &words[..right.len()]);
+        };
+        match word {
+            Word::Number(_) => {}
+            Word::Slot | Word::EmptySlot => {
+                with(Error::EmptySlot, 0);
+                with(Error::OutOfRange, 1 << CNODE_BITS);
+                with(Error::OutOfRange, u32::MAX);
+            }
+            Word::Any | Word::Of(_) | Word::OfOrNone(_) => {
+                let or_none = matches!(word, Word::OfOrNone(_));
+                nowhere(own)
+                    .into_iter()
+                    .filter(|(address, _)| !(or_none && *address == 0))
+                    .for_each(|(address, error)| with(error, address));
+            }
+        }
+        if let Word::Of(ty) | Word::OfOrNone(ty) = word {
+            own.others(ty).for_each(|(_, other)| with(Error::WrongType, other));
+            own.weak(ty).into_iter().for_each(|weak| with(Error::NoRights, weak));
+        }
+    }
+
+    /// What can't be copied, slots that are taken, rights that there are none.
+    fn copies(&mut self, own: &Own) {
         let (cnode, free) = (own.cnode, own.empty);
-        let methods = CNodeMethod::ALL.iter().map(|method| *method as u16);
-        for label in methods.clone() {
-            self.method(Error::Truncated, cnode, label, &[]);
-            self.method(Error::EmptySlot, cnode, label, &[0, own.notification, 0, 0]);
-            self.method(Error::OutOfRange, cnode, label, &[own.beyond, own.notification, 0, 0]);
-            self.method(Error::OutOfRange, cnode, label, &[u32::MAX, own.notification, 0, 0]);
-        }
         for method in [CNodeMethod::Copy, CNodeMethod::Mint, CNodeMethod::Move] {
-            let label = method as u16;
-            self.method(Error::Truncated, cnode, label, &[free]);
-            self.method(Error::EmptySlot, cnode, label, &[free, 0, 0, 0]);
-            self.method(Error::EmptySlot, cnode, label, &[free, free + 1, 0, 0]);
-            self.method(Error::OutOfRange, cnode, label, &[free, own.beyond, 0, 0]);
-            self.method(Error::SlotOccupied, cnode, label, &[own.cnode, own.notification, 0, 0]);
+            self.method(Error::SlotOccupied, cnode, method as u16, &[own.cnode, own.notification, 0, 0]);
         }
+        let one = ObjectType::Notification as u32 | 1 << 16;
+        self.method(Error::SlotOccupied, own.memory, UntypedMethod::Retype as u16, &[one, cnode, own.cnode]);
         for method in [CNodeMethod::Copy, CNodeMethod::Mint] {
             for rights in [0x10, 0x100, u32::MAX] {
                 self.method(Error::OutOfRange, cnode, method as u16, &[free, own.notification, rights, 0]);
             }
-            self.method(Error::NotCopyable, cnode, method as u16, &[free, own.reply, 0xf, 0]);
+            for (_, slot) in Type::held().zip(own.held).filter(|(ty, _)| !is_copyable(*ty)) {
+                self.method(Error::NotCopyable, cnode, method as u16, &[free, slot, 0xf, 0]);
+            }
         }
     }
 
@@ -199,26 +261,62 @@ impl<F: FnMut(Wrong)> Checks<F> {
 /// Makes all checks; how many there were. `tell` is told of each that went wrong.
 pub fn check_all(own: &Own, tell: impl FnMut(Wrong)) -> u32 {
     let mut checks = Checks { count: 0, tell };
+    let before = Untyped(own.memory).describe();
     checks.capabilities(own);
     checks.methods(own);
     checks.arguments(own);
+    checks.copies(own);
     checks.rights(own);
-    checks.count
+    // A call that fails changes nothing: no object was made.
+    let after = Untyped(own.memory).describe();
+    if before != after || after.is_err() {
+        (checks.tell)(Wrong { check: checks.count, status: 0, wanted: 0 });
+    }
+    checks.count + 1
+}
+
+/// How many checks [`check_all`] makes: it makes the same whatever comes of them.
+#[cfg(not(target_os = "none"))]
+pub fn count() -> u32 {
+    runtime::host::install(|_: u32, r: &mut [u32; 7]| r[0] = 0);
+    check_all(&Own::numbered(), |_| ())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::HELD;
     use std::vec::Vec;
 
     #[test]
     fn a_kernel_that_refuses_nothing_is_found_out() {
         runtime::host::install(|_: u32, r: &mut [u32; 7]| r[0] = 0);
-        let own = Own { cnode: 1, notification: 2, client: 3, server: 8, reply: 9, empty: 20, beyond: 1 << 16 };
         let mut wrong = Vec::new();
-        let count = check_all(&own, |found| wrong.push(found));
-        assert!(count > 300, "{count}");
-        // All but those that must succeed.
-        assert_eq!(wrong.len() as u32, count - 6);
+        let count = check_all(&Own::numbered(), |found| wrong.push(found));
+        // All but those that must succeed: copies and deletions of `rights`, and what is left of the memory.
+        assert_eq!(wrong.len() as u32, count - 7);
+    }
+
+    #[test]
+    fn a_kernel_that_makes_something_in_a_call_that_fails_is_found_out() {
+        let mut free = u32::MAX;
+        runtime::host::install(move |_: u32, r: &mut [u32; 7]| {
+            (r[0], r[4], free) = (0, free, free - 64);
+        });
+        let mut last = None;
+        let count = check_all(&Own::numbered(), |found| last = Some(found.check));
+        assert_eq!(last, Some(count - 1));
+    }
+
+    #[test]
+    fn every_method_is_tried_on_every_type_and_on_nothing() {
+        runtime::host::install(|_: u32, r: &mut [u32; 7]| r[0] = 0);
+        let mut checks = Checks { count: 0, tell: |_| () };
+        checks.methods(&Own::numbered());
+        let nowhere = nowhere(&Own::numbered()).len();
+        let labels = |ty: Type| ty.labels().count();
+        let held: usize = Type::held().map(|ty| labels(ty) * (HELD - 1 + nowhere)).sum();
+        let roots = (labels(Type::IrqControl) + labels(Type::Power)) * (HELD + nowhere);
+        assert_eq!(checks.count as usize, held + roots + NO_METHODS.len() * HELD);
     }
 }

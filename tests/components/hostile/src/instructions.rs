@@ -1,75 +1,67 @@
-//! Vault: instructions that a component must not execute. The table of guest registers (`abi::vcpu::TABLE`) says what closes
-//! each register to PL0; here each that PL0 can name is named.
+//! Vault: the code of all that a component must not execute. It lies among the program's own, where it can be executed and
+//! read.
 #![allow(unsafe_code, reason = "instructions that must fault")]
 
-use core::arch::asm;
+use crate::encodings::{self, COUNT};
+use crate::single::SINGLES;
+use abi::vcpu::BANKED_REGISTERS;
+use core::arch::{asm, global_asm};
 
-macro_rules! attempts {
-    ($($number:literal $($line:literal),+;)*) => {
-        /// How many there are.
-        pub const COUNT: u32 = [$($number),*].len() as u32;
+// SAFETY: data in a section of code: it is constant, and nothing jumps into it but who wants to fault.
+#[unsafe(link_section = ".text.encodings")]
+static ENCODINGS: [u32; COUNT + 1] = encodings::all();
 
-        /// Executes one; if it returns, nothing stopped it. Whether there is such a number.
-        pub fn attempt(number: u32) -> bool {
-            match number {
-                $($number => {
-                    // SAFETY: it must fault; should it not, it changes no register and no memory that Rust relies on.
-                    unsafe { asm!(".arch_extension virt", ".arch_extension sec", ".fpu neon", $($line),+,
-                        out("r0") _, out("r1") _, out("r2") _, out("lr") _) }
-                })*
-                _ => return false,
-            }
-            true
-        }
+macro_rules! banked {
+    (cp32 { $($cp32:tt)* } cp64 { $($cp64:tt)* } banked { $($b:ident: $name:ident, $reset:literal, $closed:ident;)* }) => {
+        global_asm!(
+            ".pushsection .text.hostile, \"ax\"", ".arm", ".arch_extension virt", ".balign 4",
+            ".global hostile_banked", "hostile_banked:",
+            $(concat!("mrs r1, ", stringify!($name)), concat!("msr ", stringify!($name), ", r0"),)*
+            "udf #0", ".popsection",
+        );
     };
 }
+abi::guest_registers!(banked);
 
-attempts! {
-    0 "mrc p15, 0, r0, c13, c0, 2";
-    1 "mov r0, #0", "mcr p15, 0, r0, c13, c0, 2";
-    2 "mrc p15, 0, r0, c13, c0, 3";
-    3 "mrc p15, 0, r0, c13, c0, 4";
-    4 "mrrc p15, 1, r0, r1, c14";
-    5 "mrrc p15, 3, r0, r1, c14";
-    6 "mrc p15, 0, r0, c14, c3, 1";
-    7 "mov r0, #0", "mcr p15, 0, r0, c14, c3, 1";
-    8 "mov r0, #0", "mcr p15, 0, r0, c14, c3, 0";
-    9 "mrc p15, 0, r0, c14, c1, 0";
-    10 "mrc p14, 6, r0, c1, c0, 0";
-    11 "mrc p14, 6, r0, c0, c0, 0";
-    12 "mrc p15, 0, r0, c9, c12, 0";
-    13 "mrc p15, 0, r0, c9, c13, 0";
-    14 "mrc p15, 0, r0, c9, c14, 0";
-    15 "mrc p14, 0, r0, c0, c0, 0";
-    16 "mrc p14, 0, r0, c0, c1, 0";
-    17 "mrc p15, 0, r0, c1, c0, 0";
-    18 "mov r0, #0", "mcr p15, 0, r0, c1, c0, 0";
-    19 "mrc p15, 0, r0, c2, c0, 0";
-    20 "mrc p15, 0, r0, c12, c0, 0";
-    21 "mrrc p15, 6, r0, r1, c2";
-    22 "mrc p15, 4, r0, c1, c1, 0";
-    23 "mrc p15, 0, r0, c3, c0, 0";
-    24 "mov r0, #0", "mcr p15, 0, r0, c13, c0, 0";
-    25 "mrc p15, 0, r0, c13, c0, 1";
-    26 "mov r0, #0", "mcr p15, 0, r0, c7, c5, 0";
-    27 "mov r0, #0", "mcr p15, 0, r0, c7, c14, 2";
-    28 "mov r0, #0", "mcr p15, 0, r0, c8, c7, 0";
-    29 "mov r0, #0", "mcr p15, 0, r0, c7, c10, 4";
-    30 "vmov r0, s0";
-    31 "vmrs r0, fpscr";
-    32 "hvc #0";
-    33 "smc #0";
-    34 "mrc p15, 0, r0, c14, c2, 1";
-    35 "adr r0, 2f", "bxj r0", "2:";
-    36 "bkpt #0";
-    37 "svc #11";
-    38 "svc #0xffff";
-    39 "mov r0, #0", "ldr r1, [r0]";
-    40 "mov r0, #0x10000000", "str r0, [r0]";
-    41 "adr lr, 2f", "mov r0, sp", "bx r0", "2:";
-    42 "mov r0, #0x40000000", "orr r0, r0, #0x200000", "ldr r1, [r0]";
-    43 "mrc p14, 7, r0, c0, c0, 0";
-    44 "mrc p0, 0, r0, c0, c0, 0";
-    45 "mvn r0, #0", "bic r0, r0, #3", "ldr r1, [r0]";
-    46 "udf #0";
+macro_rules! code {
+    ($($text:literal, $argument:ident($number:literal), $outcome:ident $(($kind:ident))?;)*) => {
+        global_asm!(
+            ".pushsection .text.hostile, \"ax\"", ".arm", ".arch_extension virt", ".arch_extension sec", ".fpu neon", ".balign 4",
+            ".global hostile_singles", "hostile_singles:",
+            $($text, "udf #0",)*
+            ".popsection", options(raw),
+        );
+    };
+}
+crate::singles!(code);
+
+// SAFETY: I: so many words of code stand at these symbols, above.
+unsafe extern "C" {
+    static hostile_banked: [u32; 2 * BANKED_REGISTERS + 1];
+    static hostile_singles: [[u32; 2]; SINGLES.len()];
+}
+
+/// Every encoding of [`encodings`]; behind the last word stands an undefined one.
+pub fn every_encoding() -> &'static [u32] {
+    &ENCODINGS[..COUNT]
+}
+
+/// A read to r1 and a write from r0 of every banked register of the table of guest registers. User mode has no name for
+/// any; the architecture only calls trying UNPREDICTABLE (ARM DDI 0406C B9.3.8), within what user mode may do.
+pub fn every_banked_register() -> &'static [u32] {
+    // SAFETY: I.
+    unsafe { &hostile_banked[..2 * BANKED_REGISTERS] }
+}
+
+/// The instructions of [`SINGLES`], each with an undefined one behind it.
+pub fn every_single() -> &'static [[u32; 2]] {
+    // SAFETY: I.
+    unsafe { &hostile_singles }
+}
+
+/// Executes instruction `place` of [`SINGLES`], with that in r0.
+pub fn execute(place: usize, argument: u32) {
+    let Some(code) = every_single().get(place) else { return };
+    // SAFETY: it must fault, as must the undefined instruction behind it; nothing after it runs.
+    unsafe { asm!("bx r1", in("r0") argument, in("r1") code.as_ptr(), options(noreturn)) }
 }

@@ -1,23 +1,15 @@
-//! A component that means harm. Each instance does what its name says: `calls` makes every system call with every kind of
-//! wrong capability, and wants the documented error; `try-N` executes one instruction that it must not, and wants to die.
+//! A component that means harm. Each instance does what its name says: `calls` makes every call with every kind of wrong capability,
+//! and wants the documented error; `culprit` is made to execute every instruction that it must not by `keeper`, which handles its
+//! faults; `try-FAULT` executes one that ends in this fault, and is to die of it.
 #![cfg_attr(target_os = "none", no_std)]
 
 pub mod calls;
+pub mod encodings;
 #[cfg(target_os = "none")]
 pub mod instructions;
-
-/// The number of the instruction that an instance of that name tries.
-pub fn attempt(name: &str) -> Option<u32> {
-    name.strip_prefix("try-")?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_says_what_to_try() {
-        assert_eq!(attempt("try-12"), Some(12));
-        assert_eq!(attempt("calls"), None);
-    }
-}
+pub mod keeper;
+pub mod objects;
+#[cfg(target_os = "none")]
+pub mod roles;
+pub mod signatures;
+pub mod single;

@@ -12,6 +12,8 @@ registers! {
     ifar: p15 "0" c6 c0 "2";
     prrr: p15 "0" c10 c2 "0";
     nmrr: p15 "0" c10 c2 "1";
+    vbar: p15 "0" c12 c0 "0";
+    fcseidr: p15 "0" c13 c0 "0";
     contextidr: p15 "0" c13 c0 "1";
     tpidrurw: p15 "0" c13 c0 "2";
     tpidruro: p15 "0" c13 c0 "3";
@@ -69,4 +71,7 @@ held! {
     par_32 & 0xffff_f000 + 16;
     ttbr0_32 & 0xffff_c000 + 17;
     ttbr1_32 & 0xffff_c000 + 18;
+    // Nothing here takes an exception, and nothing lies below 32 MiB.
+    vbar & 0xffff_ffe0 + 19;
+    fcseidr & 0xfe00_0000 + 20;
 }

@@ -15,6 +15,7 @@ pub const ROOT_SPARE_SLOTS: u32 = 64;
 /// The kernel's type of an object and its size, if it is made from its group's memory.
 pub fn retyped(kind: ObjectKind) -> Option<(ObjectType, u32)> {
     Some(match kind {
+        ObjectKind::Untyped { bits } => (ObjectType::Untyped, bits.into()),
         ObjectKind::CNode { bits } => (ObjectType::CNode, bits.into()),
         ObjectKind::Frames { bits, .. } => (ObjectType::Frame, bits.into()),
         ObjectKind::Table { level } => (ObjectType::Table, level.into()),

@@ -3,6 +3,7 @@
 mod build;
 mod channels;
 mod devices;
+mod faults;
 pub mod finish;
 pub mod plan;
 mod room;
@@ -82,8 +83,12 @@ pub fn lay_out(system: &Resolved, programs: &Programs<'_>, guests: &[Loaded], pi
         let mut room = Room::new(b, shared, &recipe);
         let own: Vec<_> = component.devices.iter().map(|at| &at.value).collect();
         devices::wire(b, root, &mut room, &own)?;
+        if let Some(untyped) = &written.untyped {
+            room.untyped(b, untyped.value);
+        }
         rooms.push(room);
     }
+    faults::wire(b, root, &mut rooms, &system.components);
     for channel in &system.channels {
         channels::wire(b, root, &mut rooms, channel)?;
     }

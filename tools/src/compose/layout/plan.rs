@@ -263,7 +263,7 @@ pub struct Speaker {
 pub struct Flow {
     /// Channel.
     pub channel: String,
-    /// `call`, `signal`, `memory`, `console`, `log`.
+    /// `call`, `signal`, `memory`, `faults`, `console`, `log`.
     pub kind: &'static str,
     /// From this compartment
     pub from: String,
@@ -337,7 +337,15 @@ impl Plan {
         all
     }
 
-    /// The name of the group that has a space.
+    /// Whether faults of a component go to another component, not to root.
+    pub fn has_handler(&self, group: &Group) -> bool {
+        let root = self.root.map(|(endpoint, _)| endpoint);
+        let mut mine =
+            self.threads.iter().filter(|thread| self.groups[self.object(thread.tcb).group.0].name == group.name);
+        mine.any(|thread| thread.vcpu.is_none() && Some(thread.fault.0) != root)
+    }
+
+    /// The number of the group that has a space.
     pub fn space_owner(&self, space: Space) -> &str {
         match space {
             Space::Root => "root",

@@ -2,16 +2,13 @@
 
 use super::build::{ALL, Builder, Memory, READ, READ_WRITE};
 use super::plan::{Badge, Fill, GroupKey, Key, Space, Thread};
-use crate::compose::defaults::Share;
+use crate::compose::defaults::{SPARE_SLOTS, Share, UNTYPED_SLOTS};
 use crate::compose::elf::{PAGE, Program};
 use abi::rights::Rights;
 use arrayvec::ArrayVec;
 use protocol::config::{CONFIG_VERSION, Config, Event, File, Named, Vm};
 use protocol::layout::{self, slot};
 use system::{ObjectKind, Policy};
-
-/// Slots of a component's CNode that are left for what it is sent.
-const SPARE_SLOTS: u32 = 16;
 
 /// What a component is made of.
 #[derive(Clone, Debug)]
@@ -71,6 +68,8 @@ pub struct Room {
     pub events: Key,
     /// Its IPC buffers.
     pub ipc_buffers: Key,
+    /// Its first thread, by its place in the plan.
+    pub thread: usize,
     /// Its log ring.
     pub ring: Memory,
     /// Entry point of its program.
@@ -78,6 +77,7 @@ pub struct Room {
     /// A guest, if it is a VMM.
     pub vm: Option<VmConfig>,
     next_slot: u32,
+    spare_slots: u32,
     next_memory: u32,
     next_signal: u32,
     next_interrupt: u32,
@@ -116,10 +116,12 @@ impl Room {
             space,
             events,
             ipc_buffers: buffers.parts[0],
+            thread: b.plan.threads.len(),
             ring,
             entry: program.entry,
             vm: None,
             next_slot: slot::FIRST_NAMED,
+            spare_slots: SPARE_SLOTS,
             next_memory: layout::MEMORIES,
             next_signal: 2,
             next_interrupt: 31,
@@ -173,6 +175,14 @@ impl Room {
         }
     }
 
+    /// Gives it memory to make objects of, and slots for them.
+    pub fn untyped(&mut self, b: &mut Builder, bytes: u64) {
+        let kind = ObjectKind::Untyped { bits: bytes.trailing_zeros() as u8 };
+        let untyped = b.object(self.group, "untyped", kind);
+        self.capability(b, "untyped", untyped, ALL, Badge::None);
+        self.spare_slots += UNTYPED_SLOTS;
+    }
+
     fn unnamed(&mut self, b: &mut Builder, object: Key, part: u32, rights: Rights, badge: Badge) {
         b.grant(self.cnode, self.next_slot, object, part, rights, badge);
         self.next_slot += 1;
@@ -219,7 +229,7 @@ impl Room {
         let config = b.pages(self.group, "configuration", pages);
         b.map(&config, Space::Of(self.space), layout::CONFIG, READ);
         b.plan.fill_bytes.push((config.parts[0], bytes));
-        let slots = (self.next_slot + SPARE_SLOTS).next_power_of_two();
+        let slots = (self.next_slot + self.spare_slots).next_power_of_two();
         b.plan.objects[self.cnode.0].kind = ObjectKind::CNode { bits: slots.trailing_zeros() as u8 };
         Ok(())
     }

@@ -104,8 +104,20 @@ pub fn component<'a>(
     span: Span,
     problems: &mut Vec<Problem>,
 ) -> Option<Component> {
-    const KEYS: &[&str] =
-        &["crate", "elf", "priority", "budget", "period", "stack", "on-crash", "console", "passive", "devices"];
+    const KEYS: &[&str] = &[
+        "crate",
+        "elf",
+        "priority",
+        "budget",
+        "period",
+        "stack",
+        "on-crash",
+        "console",
+        "passive",
+        "devices",
+        "untyped",
+        "fault-handler",
+    ];
     check_name("component", &name, problems);
     let title = format!("[component.{}]", name.value);
     let mut section = Section::new(title.clone(), table, span, KEYS, &["watchdog", "threads"], problems);
@@ -127,10 +139,23 @@ pub fn component<'a>(
             None
         }
     };
+    let fault_handler = section.string("fault-handler");
+    if let Some(handler) = fault_handler.as_ref().filter(|_| section.has("on-crash")) {
+        section.problem(
+            Problem::at(
+                &handler.span,
+                format!("{title} has both `fault-handler` and `on-crash`"),
+                "its faults go here",
+            )
+            .help("root, which acts by `on-crash`, never hears of a fault that a component handles: keep one of them"),
+        );
+    }
     Some(Component {
         time: time(&mut section),
         stack: section.size("stack"),
         on_crash: action(&mut section, "on-crash", Action::Stop),
+        untyped: section.size("untyped"),
+        fault_handler,
         console: section.boolean("console").unwrap_or(true),
         passive: section.boolean("passive").unwrap_or(false),
         devices: section.strings("devices"),

@@ -3,7 +3,7 @@
 use super::memory::{Range, UntypedLine, memory, untypeds};
 use crate::compose::assemble::Composed;
 use crate::compose::layout::finish::size;
-use crate::compose::layout::plan::{Badge, Object, Plan, Space};
+use crate::compose::layout::plan::{Badge, Group, Object, Plan, Space, Thread};
 use crate::compose::resolve::Resolved;
 use serde::Serialize;
 use system::{Action, ObjectKind};
@@ -63,7 +63,7 @@ pub struct Compartment {
     pub bytes: u64,
     /// Bytes of it that are used.
     pub used_bytes: u64,
-    /// What happens when it crashes.
+    /// What happens when it crashes: a policy, or `handler`: another component handles its faults.
     pub on_crash: &'static str,
     /// What happens when its guest reboots.
     pub on_reboot: &'static str,
@@ -157,7 +157,7 @@ pub struct ThreadLine {
 pub struct FlowLine {
     /// Channel.
     pub channel: String,
-    /// `call`, `signal`, `memory`, `console` or `log`.
+    /// `call`, `signal`, `memory`, `faults`, `console` or `log`.
     pub kind: &'static str,
     /// From this compartment
     pub from: String,
@@ -236,13 +236,13 @@ fn compartments(plan: &Plan) -> Vec<Compartment> {
         Action::Stop => "stop",
         Action::Panic => "panic",
     };
-    let line = |group: &crate::compose::layout::plan::Group| Compartment {
+    let line = |group: &Group| Compartment {
         id: group.id,
         name: group.name.clone(),
         kind: if group.policy.is_vm { "vm" } else { "component" },
         bytes: group.bytes(),
         used_bytes: group.used_bytes(),
-        on_crash: word(group.policy.on_crash),
+        on_crash: if plan.has_handler(group) { "handler" } else { word(group.policy.on_crash) },
         on_reboot: word(group.policy.on_reboot),
         on_off: word(group.policy.on_off),
     };
@@ -255,6 +255,7 @@ fn owner(plan: &Plan, object: &Object) -> String {
 
 fn object_line(plan: &Plan, object: &Object) -> ObjectLine {
     let kind = match object.kind {
+        ObjectKind::Untyped { .. } => "untyped",
         ObjectKind::CNode { .. } => "cnode",
         ObjectKind::Frames { .. } => "frames",
         ObjectKind::Payload { .. } => "payload",
@@ -270,10 +271,7 @@ fn object_line(plan: &Plan, object: &Object) -> ObjectLine {
         ObjectKind::Irq { .. } => "irq",
         ObjectKind::KernelLog => "kernel-log",
     };
-    let frames = || match object.kind {
-        ObjectKind::Irq { .. } => 0,
-        _ => object.frame_bytes().into(),
-    };
+    let frames = || if matches!(object.kind, ObjectKind::Irq { .. }) { 0 } else { object.frame_bytes().into() };
     ObjectLine {
         id: object.id,
         compartment: owner(plan, object),
@@ -345,7 +343,7 @@ fn capabilities(plan: &Plan) -> Vec<Capability> {
 }
 
 fn threads(plan: &Plan) -> Vec<ThreadLine> {
-    let line = |thread: &crate::compose::layout::plan::Thread| {
+    let line = |thread: &Thread| {
         let share = thread.context.map(|context| plan.object(context).kind);
         let (budget_us, period_us) = match share {
             Some(ObjectKind::SchedContext { budget_us, period_us, .. }) => (Some(budget_us), Some(period_us)),

@@ -3,3 +3,4 @@
 mod broken;
 pub mod fake;
 pub mod round_trip;
+mod supervise;
