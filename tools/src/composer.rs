@@ -81,6 +81,7 @@ fn image(built: &Built) -> Image {
 fn package(name: &ProgramName) -> Option<&str> {
     match name {
         ProgramName::Kernel => Some(cross::KERNEL),
+        ProgramName::ZimageHead => Some(cross::ZIMAGE_HEAD),
         ProgramName::Root => Some("root"),
         ProgramName::Console => Some("console"),
         ProgramName::Log => Some("log"),

@@ -16,8 +16,10 @@ const LIMIT: Duration = Duration::from_secs(1800);
 pub const BOARD_VARIABLE: &str = "BULKHEAD_BOARD";
 /// What every system needs.
 pub const KERNEL: &str = "kernel-image";
+/// What its zImage begins with.
+pub const ZIMAGE_HEAD: &str = "kernel-zimage";
 
-/// The packages of a system with a VM.
+/// The packages of a system with a VM that are there when it runs.
 pub const SYSTEM_PACKAGES: [&str; 5] = [KERNEL, "root", "console", "log", "vmm-server"];
 
 /// The programs that were built, by package.

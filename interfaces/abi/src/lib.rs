@@ -17,6 +17,7 @@ pub mod rights;
 pub mod ring;
 pub mod syscall;
 pub mod vcpu;
+pub mod zimage;
 
 pub use error::Error;
 pub use message::MessageInfo;

@@ -66,6 +66,7 @@ const ROWS: &[Row] = &[
     row("kernel/core", &["interfaces/abi"], &["kernel/core"]),
     Row { build: &["boards"], ..row("kernel/armv7", &["interfaces/abi", "kernel/core"], &[]) },
     Row { build: &["boards"], ..row("kernel/image", &["kernel/armv7"], &[]) },
+    row("kernel/zimage", &["interfaces/abi"], &[]),
     row("components/runtime", &["interfaces/abi", "interfaces/protocol"], &["kernel/core"]),
     row("components/root", &["interfaces/abi", "interfaces/protocol", "interfaces/system", "components/runtime"], &[]),
     row("components/*", &["interfaces/abi", "interfaces/protocol", "components/runtime"], &[]),

@@ -4,7 +4,7 @@ use super::{File, rust};
 
 /// The most lines of the kernel.
 pub const KERNEL_LINES_MAX: usize = 8000;
-const KERNEL: &[&str] = &["kernel/core/src/", "kernel/armv7/src/", "kernel/image/src/"];
+const KERNEL: &[&str] = &["kernel/core/src/", "kernel/armv7/src/", "kernel/image/src/", "kernel/zimage/src/"];
 const SIMULATION: &str = "kernel/core/src/sim/";
 
 /// Lines of each crate of the kernel, by the start of its paths.

@@ -24,6 +24,8 @@ pub struct Composed {
     pub elf: Vec<u8>,
     /// The image as bytes from the kernel's first address on.
     pub bin: Vec<u8>,
+    /// The image as a zImage.
+    pub zimage: Vec<u8>,
     /// The compiled system.
     pub system: Vec<u8>,
     /// Name of the build.
@@ -63,18 +65,21 @@ struct Parts<'a> {
 pub fn assemble(system: &Resolved, materials: &Materials) -> Result<Composed, Vec<Problem>> {
     let mut problems = Vec::new();
     let kernel = read(&materials.kernel.bytes, "the kernel", &mut problems);
+    let head = read(&materials.zimage_head.bytes, "the head of the zImage", &mut problems);
     let root = root(&materials.root.bytes, &mut problems);
     let programs: Vec<Program> =
         materials.programs.iter().filter_map(|file| program(system, &file.name, &file.bytes, &mut problems)).collect();
     let guests: Vec<Loaded> =
         system.vms.iter().zip(&materials.guests).filter_map(|(vm, files)| guest(vm, files, &mut problems)).collect();
-    let (Some(kernel), Some(root), []) = (kernel, root, &problems[..]) else { return Err(problems) };
+    let (Some(kernel), Some(head), Some(root), []) = (kernel, head, root, &problems[..]) else { return Err(problems) };
     let names = materials.programs.iter().map(|file| &file.name).collect();
     let parts = Parts { kernel: &kernel, root: &root, programs: &programs, names, guests: &guests };
     let compiled = compile(system, &parts).map_err(|problem| vec![problem])?;
     let Compiled { plan, kernel: place, arrangement, system, payload, replayed } = compiled;
+    let pieces = pack::pieces(&kernel, place, &payload, &arrangement);
     Ok(Composed {
-        elf: pack::image_elf(&kernel, place, &payload, &arrangement),
+        elf: elf::write(kernel.entry, &pieces),
+        zimage: pack::zimage(&head, kernel.entry, &pieces).map_err(|error| vec![Problem::new(error)])?,
         bin: pack::image_bin(&kernel, place, &payload),
         build: pack::build_id(&payload),
         system,
@@ -97,8 +102,7 @@ pub fn try_least(system: &Resolved) -> Result<(), Problem> {
             flags: MapFlags::READ | MapFlags::EXECUTE,
         }],
     };
-    // Behind the kernel and root.
-    let names = materials::needed(system).split_off(2);
+    let names = materials::components(system);
     let programs = vec![page(protocol::layout::LINK); names.len()];
     let file = Placed { name: "device-tree", address: GUEST_RAM_BASE as u32, bytes: Arc::new(vec![0]) };
     let guest = Loaded { files: vec![file], entry: GUEST_RAM_BASE as u32, arguments: [0; 3] };

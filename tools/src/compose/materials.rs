@@ -45,6 +45,8 @@ pub struct GuestFiles {
 pub struct Materials {
     /// The kernel.
     pub kernel: ProgramFile,
+    /// The head of the zImage.
+    pub zimage_head: ProgramFile,
     /// Root.
     pub root: ProgramFile,
     /// All other programs, each once.
@@ -82,14 +84,22 @@ pub fn gather(system: &Resolved, inputs: &mut Inputs<'_>) -> Result<Materials, V
     if !problems.is_empty() {
         return Err(problems);
     }
-    let root = programs.remove(1);
+    let root = programs.remove(2);
+    let zimage_head = programs.remove(1);
     let kernel = programs.remove(0);
-    Ok(Materials { kernel, root, programs, guests })
+    Ok(Materials { kernel, zimage_head, root, programs, guests })
 }
 
-/// Programs that the system needs: the kernel, root, then the others, each once.
-pub fn needed(system: &Resolved) -> Vec<ProgramName> {
-    let mut needed = vec![ProgramName::Kernel, ProgramName::Root, ProgramName::Console, ProgramName::Log];
+/// Programs that the system needs: the kernel, the head of the zImage, root, then those of components.
+fn needed(system: &Resolved) -> Vec<ProgramName> {
+    let mut needed = vec![ProgramName::Kernel, ProgramName::ZimageHead, ProgramName::Root];
+    needed.extend(components(system));
+    needed
+}
+
+/// Programs of components and VMMs, each once.
+pub fn components(system: &Resolved) -> Vec<ProgramName> {
+    let mut needed = vec![ProgramName::Console, ProgramName::Log];
     if !system.vms.is_empty() {
         needed.push(ProgramName::VmmServer);
     }

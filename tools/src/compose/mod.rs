@@ -69,6 +69,8 @@ pub struct Built {
     pub bin: PathBuf,
     /// See `bin`.
     pub load_address: u32,
+    /// The image as a zImage: what boots a Linux takes it.
+    pub zimage: PathBuf,
     /// The report for machines.
     pub report_json: PathBuf,
     /// The report for people.
@@ -184,6 +186,7 @@ pub fn build(path: &Path, board: Option<&str>, output: &Path, inputs: &mut Input
         elf: file("system.elf", &composed.elf)?,
         bin: file("system.bin", &composed.bin)?,
         load_address: composed.kernel.base,
+        zimage: file("system.zimage", &composed.zimage)?,
         report_json: file("report.json", text.as_bytes())?,
         report_html: file("report.html", html.as_bytes())?,
         board: system.board.name.clone(),

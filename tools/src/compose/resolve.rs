@@ -64,6 +64,8 @@ pub struct ResolvedComponent {
 pub enum ProgramName {
     /// The kernel, for the system's board.
     Kernel,
+    /// What a zImage begins with.
+    ZimageHead,
     /// `root`.
     Root,
     /// `console`.

@@ -2,11 +2,13 @@
 
 mod arrange;
 mod header;
+mod zimage;
 
 pub use arrange::{Arrangement, arrange};
 pub use header::{build_id, header, read_header};
+pub use zimage::zimage;
 
-use super::elf::{self, Piece, Program};
+use super::elf::{Piece, Program};
 use super::layout::plan::Region;
 use abi::boot::PAYLOAD_ALIGN;
 use abi::rights::MapFlags;
@@ -63,8 +65,8 @@ pub fn payload(
     payload
 }
 
-/// The image as an executable: loaded where it runs. Between guests' files there are no bytes, only memory.
-pub fn image_elf(kernel: &Program, place: KernelPlace, payload: &[u8], arrangement: &Arrangement) -> Vec<u8> {
+/// The image as pieces, by address: the kernel's, and the payload's. Between guests' files there are no bytes, only memory.
+pub fn pieces(kernel: &Program, place: KernelPlace, payload: &[u8], arrangement: &Arrangement) -> Vec<Piece> {
     let mut starts: Vec<u32> = vec![0];
     starts.extend(arrangement.regions.iter().map(|first| first * PAYLOAD_ALIGN));
     let mut pieces = kernel.pieces.clone();
@@ -80,7 +82,7 @@ pub fn image_elf(kernel: &Program, place: KernelPlace, payload: &[u8], arrangeme
             flags: MapFlags::READ,
         });
     }
-    elf::write(kernel.entry, &pieces)
+    pieces
 }
 
 /// The image as bytes from the kernel's first address on.

@@ -4,6 +4,7 @@ use super::Image;
 use crate::compose::pack::read_header;
 use crate::compose::parse::units::show_size;
 use crate::compose::problem::Problem;
+use abi::zimage::ROOM_BYTES;
 use kernel_core::boot::{BootError, BootPlan};
 use kernel_core::memory_plan::free_ram;
 use kernel_core::sim::{Fresh, Machine, Ram, World};
@@ -24,7 +25,9 @@ pub fn boot(image: &Image<'_>) -> Result<World, Problem> {
     let payload_end = payload_at + u64::from(header.bytes);
     let taken = [(u64::from(kernel.base), u64::from(kernel.end)), (payload_at, payload_end)];
     let ram: Vec<(u64, u64)> = board.ram.iter().map(|ram| (ram.base, ram.bytes)).collect();
-    if !ram.iter().any(|&(base, bytes)| base <= taken[0].0 && payload_end <= base + bytes) {
+    // A zImage works from a place behind all that it writes.
+    let last = payload_end + u64::from(ROOM_BYTES);
+    if !ram.iter().any(|&(base, bytes)| base <= taken[0].0 && last <= base + bytes) {
         let message = format!("the image ends at {payload_end:#x}, beyond the RAM of `{}`", board.name);
         return Err(Problem::new(message).help("give guests smaller files"));
     }

@@ -36,6 +36,13 @@ pub fn kernel(address: u64) -> Vec<u8> {
     elf::write(at, &[piece(at, 40_000, 40_000, TEXT), piece(at + 0x1_0000, 16, 0x1_0000, DATA)])
 }
 
+/// A head for the system's own zImage: no code, and the magic.
+pub fn zimage_head() -> Vec<u8> {
+    let mut head = piece(0, 0x80, 0x80, TEXT);
+    head.bytes[0x24..0x28].copy_from_slice(&0x016f_2818_u32.to_le_bytes());
+    elf::write(0, &[head])
+}
+
 /// A zImage that says how large it will be.
 pub fn zimage(bytes: usize, unpacked: u32) -> Vec<u8> {
     let mut image = vec![0x5a; bytes];
@@ -95,6 +102,7 @@ pub fn with_inputs<T>(use_them: impl FnOnce(&mut Inputs<'_>) -> T) -> T {
                 ProgramName::Package(package) if package == "guest-program" => {
                     elf::write(0x4000_8000, &[piece(0x4000_8000, 100, 100, TEXT)])
                 }
+                ProgramName::ZimageHead => zimage_head(),
                 ProgramName::Root => component(0x1_0000),
                 _ => component(0x20_0000),
             };
