@@ -1,5 +1,6 @@
 //! Executing records: each becomes the system calls that it stands for.
 
+use crate::allowance::Allowance;
 use crate::failure::{Cause, Failure, kind};
 use crate::fill::Scratch;
 use crate::memory::{Memory, retype_many};
@@ -22,12 +23,16 @@ pub struct Root<'s> {
     pub(crate) table: Table<'s>,
     memory: Memory,
     scratch: Option<Scratch>,
-    payload: &'s [u8],
-    system: &'s [u8],
+    /// Nothing before root has learned of it.
+    payload: Option<&'s [u8]>,
+    /// The records, a part of it.
+    system: Option<&'s [u8]>,
     /// First of root's spare slots.
     spare: u32,
     /// Where root receives.
     pub(crate) endpoint: Option<(Endpoint, Reply)>,
+    /// How much may be told of the dead.
+    pub(crate) allowance: Allowance,
 }
 
 impl<'s> Root<'s> {
@@ -37,20 +42,21 @@ impl<'s> Root<'s> {
             table: Table::new(),
             memory: Memory::new(),
             scratch: None,
-            payload: &[],
-            system: &[],
+            payload: None,
+            system: None,
             spare: 0,
             endpoint: None,
+            allowance: Allowance::new(),
         }
     }
 
     /// Takes over what the kernel tells and gives.
     pub fn learn(&mut self, boot: &BootInfo, payload: &'s [u8], scratch: Scratch) {
         self.memory.learn(boot);
-        self.payload = payload;
+        self.payload = Some(payload);
         self.scratch = Some(scratch);
         let (offset, bytes) = (boot.system_offset as usize, boot.system_bytes as usize);
-        self.system = offset.checked_add(bytes).and_then(|end| payload.get(offset..end)).unwrap_or(&[]);
+        self.system = offset.checked_add(bytes).and_then(|end| payload.get(offset..end));
     }
 
     /// Builds and starts everything. `mapped` is told of each mapping in root's own space, by its address.
@@ -65,7 +71,8 @@ impl<'s> Root<'s> {
 
     fn execute(&mut self, scope: Scope, mut mapped: impl FnMut(u32)) -> Result<(), Failure> {
         let bad = |record, kind, cause| Failure { record, kind, cause };
-        let (reader, header) = Reader::new(self.system).map_err(|error| bad(0, "header", Cause::Read(error)))?;
+        let (reader, header) =
+            Reader::new(self.system.unwrap_or(&[])).map_err(|error| bad(0, "header", Cause::Read(error)))?;
         if let Record::Header { free_slot, .. } = header {
             self.spare = free_slot;
         }
@@ -114,7 +121,7 @@ impl<'s> Root<'s> {
             Record::Fill { object, at, payload_offset, bytes, execute } => {
                 let (from, length) = (payload_offset as usize, bytes as usize);
                 let end = from.checked_add(length).ok_or(Cause::OutOfBounds)?;
-                let bytes = self.payload.get(from..end).ok_or(Cause::OutOfBounds)?;
+                let bytes = self.payload.and_then(|payload| payload.get(from..end)).ok_or(Cause::OutOfBounds)?;
                 self.scratch()?.fill(&self.table.object(object)?, at, bytes, execute)
             }
             Record::FillBytes { object, at, bytes } => {
@@ -263,7 +270,12 @@ impl<'s> Root<'s> {
         Ok(VSpace(if id == ROOT_VSPACE { root_slot::VSPACE } else { self.table.slot(id)? }))
     }
 
-    fn scratch(&self) -> Result<Scratch, Cause> {
+    /// The records of the system once more, behind the first.
+    pub(crate) fn records(&self) -> Result<Reader<'s>, Cause> {
+        Ok(Reader::new(self.system.unwrap_or(&[]))?.0)
+    }
+
+    pub(crate) fn scratch(&self) -> Result<Scratch, Cause> {
         self.scratch.ok_or(Cause::BadReference)
     }
 }

@@ -28,6 +28,12 @@ impl From<Error> for Cause {
     }
 }
 
+impl From<ReadError> for Cause {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
 impl Cause {
     /// In words.
     pub const fn text(self) -> &'static str {

@@ -1,4 +1,5 @@
-//! Writing to frames that nobody has mapped yet: each is mapped in root's own space for a moment.
+//! Writing to frames that nobody has mapped yet, and reading those of the dead: each is mapped in root's own space for a
+//! moment.
 
 use crate::failure::Cause;
 use crate::table::Object;
@@ -45,6 +46,18 @@ impl Scratch {
             rest = later;
         }
         Ok(())
+    }
+
+    /// Shows a page of an object's, as it is, to `see`.
+    pub fn look(&self, object: &Object, part: u32, see: impl FnOnce(&Mapped)) -> Result<(), Cause> {
+        match object.kind {
+            ObjectKind::Frames { bits, .. } if u32::from(bits) == PAGE_BITS => {}
+            _ => return Err(Cause::BadReference),
+        }
+        let frame = Frame(object.part(part).ok_or(Cause::OutOfBounds)?);
+        frame.map(VSpace(root_slot::VSPACE), ROOT_SCRATCH_ADDRESS, MapFlags::READ)?;
+        see(&self.page);
+        Ok(frame.unmap()?)
     }
 }
 

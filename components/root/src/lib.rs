@@ -6,7 +6,9 @@
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
+pub mod allowance;
 pub mod build;
+pub mod epitaph;
 pub mod failure;
 pub mod fill;
 mod interrupt;

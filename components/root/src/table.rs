@@ -2,6 +2,7 @@
 
 use crate::failure::Cause;
 use abi::boot::root_slot;
+use arrayvec::ArrayVec;
 use system::{GroupId, ObjectId, ObjectKind, Policy};
 
 /// The most objects.
@@ -94,43 +95,37 @@ impl Group<'_> {
     }
 }
 
-/// Objects and groups by their numbers.
+/// Objects and groups by their numbers. Empty it is nothing but zeros, so that root's program does not carry it along.
 #[derive(Debug)]
 pub struct Table<'s> {
-    objects: [Option<Object>; OBJECTS_MAX],
-    object_count: usize,
-    groups: [Option<Group<'s>>; GROUPS_MAX],
-    group_count: usize,
+    objects: ArrayVec<Object, OBJECTS_MAX>,
+    groups: ArrayVec<Group<'s>, GROUPS_MAX>,
 }
 
 impl<'s> Table<'s> {
     /// With nothing in it.
     pub const fn new() -> Self {
-        Self { objects: [None; OBJECTS_MAX], object_count: 0, groups: [None; GROUPS_MAX], group_count: 0 }
+        Self { objects: ArrayVec::new_const(), groups: ArrayVec::new_const() }
     }
 
     /// Adds the next object.
     pub fn add_object(&mut self, object: Object) -> Result<(), Cause> {
-        *self.objects.get_mut(self.object_count).ok_or(Cause::TooMany)? = Some(object);
-        self.object_count += 1;
-        Ok(())
+        self.objects.try_push(object).map_err(|_| Cause::TooMany)
     }
 
     /// Adds the next group.
     pub fn add_group(&mut self, group: Group<'s>) -> Result<(), Cause> {
-        *self.groups.get_mut(self.group_count).ok_or(Cause::TooMany)? = Some(group);
-        self.group_count += 1;
-        Ok(())
+        self.groups.try_push(group).map_err(|_| Cause::TooMany)
     }
 
     /// An object.
     pub fn object(&self, id: ObjectId) -> Result<Object, Cause> {
-        self.objects.get(usize::from(id)).copied().flatten().ok_or(Cause::BadReference)
+        self.objects.get(usize::from(id)).copied().ok_or(Cause::BadReference)
     }
 
     /// Where an interrupt's handler is, to change it.
     pub fn handler_mut(&mut self, id: ObjectId) -> Result<&mut Handler, Cause> {
-        let object = self.objects.get_mut(usize::from(id)).and_then(Option::as_mut).ok_or(Cause::BadReference)?;
+        let object = self.objects.get_mut(usize::from(id)).ok_or(Cause::BadReference)?;
         match object.kind {
             ObjectKind::Irq { .. } => Ok(&mut object.handler),
             _ => Err(Cause::BadReference),
@@ -149,17 +144,17 @@ impl<'s> Table<'s> {
 
     /// A group.
     pub fn group(&self, id: GroupId) -> Result<&Group<'s>, Cause> {
-        self.groups.get(usize::from(id)).and_then(Option::as_ref).ok_or(Cause::BadReference)
+        self.groups.get(usize::from(id)).ok_or(Cause::BadReference)
     }
 
     /// A group, to change it.
     pub fn group_mut(&mut self, id: GroupId) -> Result<&mut Group<'s>, Cause> {
-        self.groups.get_mut(usize::from(id)).and_then(Option::as_mut).ok_or(Cause::BadReference)
+        self.groups.get_mut(usize::from(id)).ok_or(Cause::BadReference)
     }
 
     /// Every group.
     pub fn groups(&self) -> impl Iterator<Item = &Group<'s>> {
-        self.groups.iter().flatten()
+        self.groups.iter()
     }
 }
 

@@ -42,7 +42,7 @@ impl Root<'_> {
             self.late(id, message.words[1]);
             return Ok(Outcome::GoOn);
         } else if let Some(fault) = FaultKind::from_label(label) {
-            self.epitaph(id, fault, message.words);
+            self.epitaph(id, fault, message.words, now_us);
             Ending::Crashed
         } else {
             let mut buffer = [0; MESSAGE_BYTES_MAX];
@@ -65,21 +65,6 @@ impl Root<'_> {
         let (done, outcome) = self.end(id, ending, now_us)?;
         self.tell(id, ending, done);
         Ok(outcome)
-    }
-
-    /// What a dead component leaves: what, where, whose fault.
-    fn epitaph(&self, id: GroupId, fault: FaultKind, words: [u32; 4]) {
-        let [address, pc, syndrome, stack] = words;
-        let name = self.table.group(id).map_or("?", |group| group.name);
-        log::error!(
-            "{=str} died: {=str} at address {=u32:#x}, pc {=u32:#x}, sp {=u32:#x}, syndrome {=u32:#x}",
-            name,
-            cause(fault),
-            address,
-            pc,
-            stack,
-            syndrome
-        );
     }
 
     /// A server has used up its caller's time. It goes on when the caller has time again: who gave too little waits longest.
@@ -150,17 +135,4 @@ pub fn tell_failure(failure: &Failure) {
         failure.cause.text(),
         failure.cause.number()
     );
-}
-
-/// A fault in words.
-const fn cause(fault: FaultKind) -> &'static str {
-    match fault {
-        FaultKind::Data => "touched memory that it does not have",
-        FaultKind::Fetch => "ran into memory that is no code",
-        FaultKind::Undefined => "undefined instruction (or panic)",
-        FaultKind::Breakpoint => "breakpoint",
-        FaultKind::Alignment => "misaligned access or external abort",
-        FaultKind::UnknownCall => "unknown system call",
-        FaultKind::TimeOut => "its caller's time ran out",
-    }
 }

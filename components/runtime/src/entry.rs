@@ -27,6 +27,7 @@ mod target {
     use crate::mapped::Mapped;
     use abi::boot;
     use core::cell::UnsafeCell;
+    use core::fmt::Write;
     use protocol::config::{Config, File, Memory, Vm};
     use protocol::layout;
 
@@ -153,8 +154,10 @@ mod target {
     #[panic_handler]
     fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
         let (file, line) = info.location().map_or(("?", 0), |place| (place.file(), place.line()));
-        let message = info.message().as_str().unwrap_or("");
-        crate::log::error!("panic at {=str}:{=u32} {=str}", file, line, message);
+        let mut words = crate::words::Words::new();
+        // An error only says that it was cut.
+        let _ = words.write_fmt(format_args!("{}", info.message()));
+        crate::log::error!("panic at {=str}:{=u32}: {=str}", file, line, words.text());
         die(line, 0)
     }
 }

@@ -23,6 +23,7 @@ pub mod ring;
 pub mod server;
 pub mod space;
 pub mod svc;
+pub mod words;
 
 pub use fault::Fault;
 pub use handle::*;
