@@ -27,5 +27,6 @@ pub mod run;
 pub mod symbols;
 pub mod test_command;
 pub mod toolchain;
+pub mod unwind;
 pub mod wire;
 pub mod workspace;

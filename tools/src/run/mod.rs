@@ -1,5 +1,6 @@
 //! Running a system in QEMU: on a terminal its consoles, elsewhere prefixed lines, and an exit code that means something.
 
+pub mod death;
 pub mod feeder;
 pub mod keys;
 pub mod lines;
@@ -12,7 +13,6 @@ use crate::decode::Decoders;
 use crate::failure::{EXIT_BAD_INPUT, EXIT_CRASHED, EXIT_INTERRUPTED, EXIT_TIMEOUT, Failure, Result};
 use crate::image::{Image, KERNEL_NAME};
 use crate::qemu::{self, End, Qemu};
-use crate::symbols::Symbols;
 use crate::{epitaph, interrupt, wire};
 use feeder::Feeder;
 use keys::Keys;
@@ -282,11 +282,7 @@ impl Run {
     fn tell_story(&mut self, image: &Image) {
         let (lines, _) = self.session.epitaph();
         let Some(elf) = image.kernel_elf().filter(|_| !lines.is_empty()) else { return };
-        let program = std::fs::read(elf).unwrap_or_default();
-        let story = match Symbols::parse(&program) {
-            Ok(symbols) => epitaph::story(lines, &symbols),
-            Err(error) => vec![format!("{}: its symbols can't be read: {error}", elf.display())],
-        };
+        let story = epitaph::story(lines, elf);
         for line in story {
             self.display.line(KERNEL_NAME, None, &format!("  {line}"));
         }

@@ -1,8 +1,9 @@
 //! What a run has seen so far, and whether it is over: pure, so that every ending is tested without a machine.
 
-use crate::decode::Decoders;
+use crate::decode::{Decoders, LogLine};
 use crate::epitaph;
 use crate::image::{Image, KERNEL_NAME};
+use crate::run::death::Deaths;
 use crate::run::feeder::Feeder;
 use crate::run::lines::Lines;
 use crate::wire::{Demultiplexer, Piece};
@@ -41,6 +42,7 @@ pub struct Session {
     crash: Option<String>,
     epitaph: Vec<String>,
     epitaph_ended: bool,
+    deaths: Deaths,
     damaged: u64,
 }
 
@@ -58,6 +60,7 @@ impl Session {
             crash: None,
             epitaph: Vec::new(),
             epitaph_ended: false,
+            deaths: Deaths::new(image),
             damaged: 0,
         }
     }
@@ -138,11 +141,27 @@ impl Session {
     fn log(&mut self, id: u8, frame: &[u8], screen: &mut impl Screen) {
         let Some(line) = self.decoders.decode(id, frame) else { return };
         let name = self.decoders.name(id).unwrap_or("?").to_owned();
+        self.logged(&name, line, screen);
+    }
+
+    fn logged(&mut self, name: &str, line: LogLine, screen: &mut impl Screen) {
+        // What root says of a component that died is told with names before root says something else.
+        let story = if name == ROOT { self.deaths.push(&line) } else { None };
+        self.tell(story, screen);
         let text = line.to_string();
-        screen.line(&name, None, &text);
-        self.look(&name, &text);
+        screen.line(name, None, &text);
+        self.look(name, &text);
         if name == ROOT && line.level == "error" && line.message.contains(SYSTEM_CRASHED) {
             self.crash.get_or_insert(line.message);
+        }
+    }
+
+    fn tell(&mut self, story: Option<(String, Vec<String>)>, screen: &mut impl Screen) {
+        let Some((name, lines)) = story else { return };
+        for line in lines {
+            let line = format!("  {line}");
+            screen.line(&name, None, &line);
+            self.look(&name, &line);
         }
     }
 
@@ -187,6 +206,8 @@ impl Session {
         for (source, text) in rest {
             self.line(source, &text, screen);
         }
+        let story = self.deaths.finish();
+        self.tell(story, screen);
         for (name, count) in self.decoders.malformed() {
             screen.line(&name, None, &format!("WARN {count} log frames were malformed"));
         }
@@ -275,6 +296,37 @@ mod tests {
         assert_eq!((session.epitaph().0.len(), session.epitaph().1), (2, false));
         session.push(b"!bulkhead epitaph: end\nmore\n", &mut Seen::default());
         assert_eq!((session.epitaph().0.len(), session.epitaph().1), (3, true));
+    }
+
+    #[test]
+    fn a_component_that_died_is_told_with_names_on_either_screen() {
+        use crate::image::LogSource;
+        use crate::run::{screen_piped::Piped, screen_terminal::Terminal};
+        let image = Image {
+            elf: "x".into(),
+            board: "b".into(),
+            channels: vec![Channel { id: 2, name: "linux".into(), vm: true }],
+            logs: vec![LogSource { id: 5, name: "pong".into(), elf: "/no/pong.elf".into() }],
+        };
+        fn say(image: &Image, screen: &mut impl Screen) {
+            let mut session = Session::new(image, Decoders::default(), None, None);
+            let log = |level, message: &str| LogLine { level, message: message.to_owned(), location: None };
+            session.logged(ROOT, log("error", "pong died: breakpoint, address 0x00000000"), screen);
+            session.logged("pong", log("error", "  pc 0x10000000"), screen);
+            session.logged(ROOT, log("error", "  pc 0x10000000"), screen);
+            session.logged(ROOT, log("info", "pong crashed: stopped"), screen);
+            assert!(session.crash().is_none());
+        }
+        let (mut piped, mut terminal) = (Vec::new(), Vec::new());
+        say(&image, &mut Piped::new(&mut piped));
+        say(&image, &mut Terminal::new(&mut terminal, &image));
+        let (piped, terminal) = (String::from_utf8(piped).unwrap(), String::from_utf8(terminal).unwrap());
+        for shown in [piped, terminal] {
+            let lines: Vec<&str> = shown.lines().collect();
+            assert_eq!(lines.len(), 5, "{lines:?}");
+            assert!(lines[3].contains("[pong]   /no/pong.elf: its symbols can't be read"), "{lines:?}");
+            assert!(lines[4].contains("[root] INFO pong crashed: stopped"), "{lines:?}");
+        }
     }
 
     proptest! {

@@ -59,6 +59,12 @@ pub fn every_single() -> &'static [[u32; 2]] {
     unsafe { &hostile_singles }
 }
 
+/// Dies of an instruction that does not exist, with the stack pointer there.
+pub fn die_on(stack: u32) -> ! {
+    // SAFETY: it must fault; nothing runs after it, so that nothing uses that stack.
+    unsafe { asm!("mov sp, {}", "udf #1", in(reg) stack, options(noreturn, nostack)) }
+}
+
 /// Executes instruction `place` of [`SINGLES`], with that in r0.
 pub fn execute(place: usize, argument: u32) {
     let Some(code) = every_single().get(place) else { return };

@@ -1,6 +1,7 @@
 //! A component that means harm. Each instance does what its name says: `calls` makes every call with every kind of wrong capability,
 //! and wants the documented error; `culprit` is made to execute every instruction that it must not by `keeper`, which handles its
-//! faults; `try-FAULT` executes one that ends in this fault, and is to die of it.
+//! faults; `try-FAULT` executes one that ends in this fault, and is to die of it; `stack-N` dies with a stack pointer that is
+//! none.
 #![cfg_attr(target_os = "none", no_std)]
 
 pub mod calls;
@@ -13,3 +14,4 @@ pub mod objects;
 pub mod roles;
 pub mod signatures;
 pub mod single;
+pub mod stacks;

@@ -11,6 +11,9 @@ fn run(_thread: u32) {
         "keeper" => hostile::roles::keeper(config),
         // Its keeper sets it to work.
         "culprit" => {}
-        name => hostile::roles::attempt(name),
+        name => match hostile::stacks::number(name) {
+            Some(number) => hostile::roles::stack(config, number),
+            None => hostile::roles::attempt(name),
+        },
     }
 }

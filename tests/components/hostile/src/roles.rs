@@ -1,7 +1,7 @@
 //! What an instance of the component does.
 
 use crate::encodings::ALLOWED;
-use crate::instructions::{every_banked_register, every_encoding, every_single, execute};
+use crate::instructions::{die_on, every_banked_register, every_encoding, every_single, execute};
 use crate::keeper::{Finding, Tally, Ward};
 use crate::objects::{HELD, Own};
 use crate::single::{SINGLES, by_fault};
@@ -44,6 +44,19 @@ pub fn calls(config: &Config<'_>) {
         }
     });
     log::info!("{=u32} checks of calls, {=u32} wrong", count, wrong);
+}
+
+/// Dies with the stack pointer of that number, when it is its turn: root tells much of each.
+pub fn stack(config: &Config<'_>, number: u32) {
+    const FAR_APART_US: u64 = 400_000;
+    let device = config.memories.iter().find(|memory| memory.name == "rtc").map(|memory| memory.address);
+    let Some(stack) = crate::stacks::stack(number, device) else {
+        return log::error!("there is no stack {=u32}", number);
+    };
+    while clock::now_us() < 1_000_000 + u64::from(number + 1) * FAR_APART_US {
+        runtime::svc::yield_now();
+    }
+    die_on(stack)
 }
 
 /// Makes the culprit execute everything.
