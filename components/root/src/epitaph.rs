@@ -199,3 +199,184 @@ const fn cause(fault: FaultKind, address: u32) -> &'static str {
         FaultKind::TimeOut => "its caller's time ran out",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::Fake;
+    use crate::lifecycle::Outcome;
+    use crate::tests::{message, records, root, slot_of};
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use std::vec::Vec;
+    use system::Action;
+
+    /// The component of `records`, its group, and the numbers of its thread and of its first frames.
+    const ECHO: GroupId = 2;
+    const TCB: usize = 19;
+    const FRAMES: usize = 18;
+    /// The two pages of the stack that it gets here, from slot `STACK_SLOT` on.
+    const STACK: u32 = 0x1800_e000;
+    const STACK_SLOT: u32 = 2500;
+    const TOP: u32 = STACK + 2 * PAGE;
+    const CODE: u32 = 0x1000_0000;
+    const SHARED: u32 = 0x1820_0000;
+    const DEVICE: u32 = 0x1830_0000;
+    /// A word of zeros that is told as code.
+    const CALL: u32 = CODE + 0x124;
+
+    /// A component whose first frames are code, with a stack and a device.
+    fn world() -> (Root<'static>, Rc<RefCell<Fake>>) {
+        let mut all = records(Action::Stop);
+        for record in &mut all {
+            match record {
+                Record::MapFrames { frames, flags, .. } if usize::from(*frames) == FRAMES => {
+                    *flags = (MapFlags::READ | MapFlags::EXECUTE).bits();
+                }
+                _ => {}
+            }
+        }
+        let objects = all.iter().filter(|record| matches!(record, Record::Object { .. })).count() as ObjectId;
+        let first = all.iter().position(|record| matches!(record, Record::RootEndpoint { .. })).unwrap();
+        let kind = ObjectKind::Frames { bits: PAGE_BITS as u8, count: 2 };
+        all.insert(first, Record::Object { group: ECHO, part: 0, slot: STACK_SLOT, kind });
+        let map = |frames, count, address, flags: MapFlags, slot| {
+            let (vspace, flags) = (17, (MapFlags::READ | MapFlags::WRITE | flags).bits());
+            Record::MapFrames { frames, first: 0, count, vspace, address, flags, slot }
+        };
+        let maps = [map(objects, 2, STACK, MapFlags::empty(), 2510), map(4, 1, DEVICE, MapFlags::DEVICE, 2512)];
+        let place = all.iter().position(|record| matches!(record, Record::Grant { .. })).unwrap();
+        maps.into_iter().for_each(|record| all.insert(place, record));
+        let (mut root, fake) = root(&all);
+        root.build(|_| ()).unwrap();
+        fake.borrow_mut().looked_at.clear();
+        (root, fake)
+    }
+
+    fn object(fake: &Rc<RefCell<Fake>>, slot: u32) -> usize {
+        fake.borrow().slots[&(0, slot)].object
+    }
+
+    /// The component's thread has died with that stack pointer. Register n is 1000 + n, the pc lies in code.
+    fn die(fake: &Rc<RefCell<Fake>>, sp: u32) -> u32 {
+        let tcb = object(fake, slot_of(TCB));
+        let thread = &mut fake.borrow_mut().objects[tcb];
+        thread.registers = core::array::from_fn(|number| 1000 + number as u32);
+        (thread.registers[SP], thread.registers[PC], thread.waits) = (sp, CODE + 8, true);
+        CODE + 8
+    }
+
+    fn write(fake: &Rc<RefCell<Fake>>, address: u32, word: u32) {
+        let frame = object(fake, STACK_SLOT + (address - STACK) / PAGE);
+        let bytes = (address % PAGE..).zip(word.to_le_bytes());
+        fake.borrow_mut().objects[frame].bytes.extend(bytes);
+    }
+
+    /// No page of anybody's stays in root's window.
+    fn window_is_free(fake: &Rc<RefCell<Fake>>) -> bool {
+        let scratch = abi::boot::ROOT_SCRATCH_ADDRESS;
+        !fake.borrow().mappings.keys().any(|(space, address)| (*space, *address) == (1, scratch))
+    }
+
+    #[test]
+    fn registers_and_what_of_the_stack_tells_callers_are_read() {
+        let (root, fake) = world();
+        let sp = TOP - PAGE - 0x40;
+        let pc = die(&fake, sp + 4);
+        for (address, word) in [(sp, 7), (sp + 0x34, CALL), (TOP - 0x200, CALL | 1), (TOP - 4, 0x3000_0000)] {
+            write(&fake, address, word);
+        }
+        let epitaph = root.examine(ECHO, pc, sp + 4).unwrap().unwrap();
+        assert_eq!((epitaph.registers[0], epitaph.registers[16], epitaph.registers[PC]), (1000, 1016, pc));
+        let row = |address, words| Row { address, words };
+        let expected = [
+            row(sp, [7, 0, 0, 0]),
+            row(sp + 0x10, [0; 4]),
+            row(sp + 0x20, [0; 4]),
+            row(sp + 0x30, [0, CALL, 0, 0]),
+            row(TOP - 0x200, [CALL | 1, 0, 0, 0]),
+        ];
+        assert_eq!(epitaph.rows[..], expected);
+        // Each page once, and only to read.
+        let pages = [0, 1].map(|page| (object(&fake, STACK_SLOT + page), MapFlags::READ.bits()));
+        assert_eq!(fake.borrow().looked_at, pages);
+        assert!(window_is_free(&fake));
+    }
+
+    #[test]
+    fn a_stack_that_ran_over_is_read_from_where_it_ends() {
+        let (root, fake) = world();
+        let pc = die(&fake, STACK - 0x100);
+        write(&fake, STACK + 0x804, CALL);
+        let epitaph = root.examine(ECHO, pc, STACK - 0x100).unwrap().unwrap();
+        assert_eq!(epitaph.rows.first().map(|row| row.address), Some(STACK));
+        assert_eq!(epitaph.rows.last(), Some(&Row { address: STACK + 0x800, words: [0, CALL, 0, 0] }));
+        assert_eq!(cause(FaultKind::Data, STACK - 4), "went over the end of its stack");
+        for address in [0, layout::STACKS - 4, layout::stack_top(layout::THREADS_MAX - 1), u32::MAX] {
+            assert_eq!(cause(FaultKind::Data, address), "touched memory that it does not have");
+        }
+    }
+
+    #[test]
+    fn a_stack_pointer_that_is_none_harms_nobody_and_no_device_is_read() {
+        let (mut root, fake) = world();
+        let code = CODE + 0x100;
+        for sp in
+            [0, 3, 0x3000_0000, SHARED, DEVICE, DEVICE - 16, TOP, TOP + 1, STACK - 8 * PAGE, u32::MAX - 7, u32::MAX]
+        {
+            let pc = die(&fake, sp);
+            let epitaph = root.examine(ECHO, pc, sp).unwrap().unwrap();
+            assert!(epitaph.rows.is_empty(), "{sp:#x}: {:?}", epitaph.rows);
+            assert_eq!((epitaph.registers[SP], fake.borrow().looked_at.len()), (sp, 0), "{sp:#x}");
+        }
+        // Its own code it may see, and an address that is not even aligned is no other than the one below.
+        for (sp, first) in [(code, code), (TOP - 5, TOP - 16)] {
+            let pc = die(&fake, sp);
+            assert_eq!(root.examine(ECHO, pc, sp).unwrap().unwrap().rows[0].address, first);
+            assert!(window_is_free(&fake));
+        }
+        // And root goes on: the component is built again, which needs the window.
+        let pc = die(&fake, 0);
+        let words: Vec<u8> = [0, pc, 0, 0].iter().flat_map(|word: &u32| word.to_le_bytes()).collect();
+        assert_eq!(root.handle(&message(FaultKind::Data as u16, u32::from(ECHO) + 1, &words), 0), Ok(Outcome::GoOn));
+        assert!(fake.borrow().at(0, slot_of(TCB)).unwrap().started);
+    }
+
+    #[test]
+    fn what_is_told_is_bounded() {
+        let (root, fake) = world();
+        (STACK..TOP).step_by(4).for_each(|address| write(&fake, address, CALL));
+        let pc = die(&fake, STACK);
+        let rows = root.examine(ECHO, pc, STACK).unwrap().unwrap().rows;
+        assert_eq!(rows.last().map(|row| row.address), Some(STACK + (ROWS_MAX as u32 - 1) * ROW_BYTES));
+        assert!(rows.is_full());
+    }
+
+    #[test]
+    fn only_the_thread_that_waits_there_is_told_of() {
+        let (root, fake) = world();
+        let pc = die(&fake, TOP - 64);
+        assert_eq!(root.examine(ECHO, pc + 4, TOP - 64), Ok(None));
+        assert_eq!(root.examine(ECHO, pc, TOP), Ok(None));
+        assert_eq!(root.examine(0, pc, TOP - 64), Ok(None));
+        let tcb = object(&fake, slot_of(TCB));
+        fake.borrow_mut().objects[tcb].waits = false;
+        assert_eq!(root.examine(ECHO, pc, TOP - 64), Ok(None));
+    }
+
+    #[test]
+    fn who_dies_again_and_again_is_told_of_in_full_twice_and_then_rarely() {
+        let (mut root, fake) = world();
+        let mut die_at = |now_us| {
+            let (sp, before) = (TOP - 64, fake.borrow().looked_at.len());
+            let pc = die(&fake, sp);
+            let words: Vec<u8> = [0, pc, 0, sp].iter().flat_map(|word| word.to_le_bytes()).collect();
+            let message = message(FaultKind::Undefined as u16, u32::from(ECHO) + 1, &words);
+            root.handle(&message, now_us).unwrap();
+            // Building it again uses the window, too, but to write.
+            fake.borrow().looked_at[before..].iter().any(|(_, flags)| *flags == MapFlags::READ.bits())
+        };
+        assert_eq!([0, 1, 2, 3].map(&mut die_at), [true, true, false, false]);
+        assert!(die_at(crate::allowance::EVERY_US + 3));
+    }
+}

@@ -11,15 +11,16 @@ use std::rc::Rc;
 use std::string::String;
 use std::vec::Vec;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Kind {
     Made(ObjectType),
     IrqControl,
     Irq,
+    #[default]
     Power,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Object {
     pub kind: Kind,
     pub bits: u32,
@@ -34,6 +35,9 @@ pub struct Object {
     /// What was set, by name.
     pub notes: Vec<String>,
     pub started: bool,
+    /// A thread's registers, and whether it waits for an answer.
+    pub registers: [u32; 17],
+    pub waits: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +55,10 @@ pub struct Fake {
     /// By space object and address.
     pub mappings: HashMap<(usize, u32), (usize, u32)>,
     pub calls: usize,
+    /// What is mapped in root's window for filling, each time: the frame, and the flags.
+    pub looked_at: Vec<(usize, u32)>,
+    /// The next answer's word.
+    answer: u32,
     scratch: Option<(Mapped, Mapped)>,
 }
 
@@ -58,20 +66,7 @@ const ROOT: usize = 0;
 
 impl Fake {
     fn object(&mut self, kind: Kind, bits: u32, base: u64, parent: Option<usize>) -> usize {
-        self.objects.push(Object {
-            kind,
-            bits,
-            base,
-            used: 0,
-            dirty: false,
-            device: false,
-            parent,
-            dead: false,
-            bytes: HashMap::new(),
-            unified: 0,
-            notes: Vec::new(),
-            started: false,
-        });
+        self.objects.push(Object { kind, bits, base, parent, ..Object::default() });
         self.objects.len() - 1
     }
 
@@ -115,7 +110,7 @@ impl Fake {
             fake.calls += 1;
             let (label, words) = (MessageInfo(r[1]).label(), [r[2], r[3], r[4], r[5]]);
             match fake.invoke(r[0], label, words) {
-                Ok(()) => r[0] = 0,
+                Ok(()) => (r[0], r[2]) = (0, fake.answer),
                 Err(error) => r[0] = error as u32,
             }
         });
@@ -318,6 +313,7 @@ impl Fake {
                 self.mappings.insert((space, w[1]), (frame, w[2]));
                 self.slots.get_mut(&(ROOT, slot)).unwrap().mapped = Some((space, w[1]));
                 if let Some(window) = self.window(space, w[1], page, block) {
+                    self.looked_at.push((frame, w[2]));
                     for at in 0..window.len() {
                         window.write_u8(at, *self.objects[frame].bytes.get(&(at as u32)).unwrap_or(&0));
                     }
@@ -373,6 +369,13 @@ impl Fake {
                 return Err(Error::WrongState);
             }
             TcbMethod::WriteRegisters => self.objects[tcb].notes.push(std::format!("registers {w:x?}")),
+            TcbMethod::ReadState => {
+                let state = if self.objects[tcb].waits { ThreadState::BlockedOnReply } else { ThreadState::Running };
+                self.answer = state as u32;
+            }
+            TcbMethod::ReadRegister => {
+                self.answer = *self.objects[tcb].registers.get(w[0] as usize).ok_or(Error::OutOfRange)?;
+            }
             TcbMethod::Resume => self.objects[tcb].started = true,
             TcbMethod::BindVcpu => drop(self.of(w[0], ObjectType::Vcpu)?),
             _ => return Err(Error::NoSuchMethod),

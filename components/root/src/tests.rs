@@ -25,7 +25,7 @@ fn policy(is_vm: bool, on_crash: Action) -> Policy {
 
 /// The group `root` with what is shared, a VM and a component that share a page and an endpoint. The VM's RAM is an untyped
 /// of its own.
-fn records(vm_crash: Action) -> Vec<Record<'static>> {
+pub fn records(vm_crash: Action) -> Vec<Record<'static>> {
     let mut all = Vec::new();
     all.push(Record::Header {
         version: system::SYSTEM_VERSION,
@@ -130,7 +130,7 @@ fn records(vm_crash: Action) -> Vec<Record<'static>> {
 }
 
 /// Root that has learned of a payload with these records, on a fake kernel.
-fn root(records: &[Record<'_>]) -> (Root<'static>, Rc<RefCell<Fake>>) {
+pub fn root(records: &[Record<'_>]) -> (Root<'static>, Rc<RefCell<Fake>>) {
     let mut writer = Writer::default();
     records.iter().for_each(|record| writer.push(record));
     let system = writer.into_bytes();
@@ -160,7 +160,7 @@ fn root(records: &[Record<'_>]) -> (Root<'static>, Rc<RefCell<Fake>>) {
     (root, fake)
 }
 
-fn slot_of(id: usize) -> u32 {
+pub fn slot_of(id: usize) -> u32 {
     match records(Action::Stop).iter().filter(|record| matches!(record, Record::Object { .. })).nth(id) {
         Some(Record::Object { slot, .. }) => *slot,
         _ => unreachable!(),
@@ -208,7 +208,7 @@ fn check_built(fake: &Fake) {
     );
 }
 
-fn message(label: u16, badge: u32, bytes: &[u8]) -> Received {
+pub fn message(label: u16, badge: u32, bytes: &[u8]) -> Received {
     let (info, words) = runtime::ipc::pack(label, bytes);
     assert!(info == MessageInfo::new(label, bytes.len()));
     Received { info, words, badge }
