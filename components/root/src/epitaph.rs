@@ -233,6 +233,8 @@ mod tests {
                 Record::MapFrames { frames, flags, .. } if usize::from(*frames) == FRAMES => {
                     *flags = (MapFlags::READ | MapFlags::EXECUTE).bits();
                 }
+                // It would be the component's own, were it not a device.
+                Record::Object { group, kind: ObjectKind::Device { .. }, .. } => *group = ECHO,
                 _ => {}
             }
         }

@@ -52,7 +52,7 @@ mod tests {
         assert!(write!(words, "index {} of {}", 7, 3).is_ok());
         assert_eq!(words.text(), "index 7 of 3");
         let mut words = Words::new();
-        assert!(write!(words, "{}{}{}", "x".repeat(WORDS_MAX - 1), "\u{e9}", "more").is_err());
+        assert!(write!(words, "{}\u{e9}{}", "x".repeat(WORDS_MAX - 1), "more").is_err());
         assert_eq!(words.text(), "x".repeat(WORDS_MAX - 1));
     }
 }
