@@ -71,13 +71,14 @@ impl Kernel {
         format!("{},at={:#x}", plain(plugin, out), self.to_guest)
     }
 
-    /// The plugin's words for telling who executes what between marks.
-    pub fn split(&self, plugin: &Path, out: &Path, board: &Board) -> String {
+    /// The plugin's words for telling who executes what between marks, for so many instructions if that is said.
+    pub fn split(&self, plugin: &Path, out: &Path, board: &Board, until: Option<u64>) -> String {
         let gic = [(board.gic.gicd, GICD_BYTES), (board.gic.gicc, GICC_BYTES), (board.gic.gich, GICH_BYTES)];
         let gic = gic.map(|(base, bytes)| format!(",gic={base:#x}-{:#x}", base + bytes)).concat();
         let Self { text, vectors, to_component, to_guest } = self;
         let kernel = format!("vectors={vectors:#x},component={to_component:#x},guest={to_guest:#x}");
-        format!("{},{kernel},text={:#x}-{:#x}{gic}", plain(plugin, out), text.0, text.1)
+        let until = until.map_or_else(String::new, |until| format!(",until={until}"));
+        format!("{},{kernel},text={:#x}-{:#x}{gic}{until}", plain(plugin, out), text.0, text.1)
     }
 }
 
@@ -130,6 +131,17 @@ impl Split {
     }
 }
 
+/// The longest stretch of the kernel with interrupts masked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stretch {
+    /// Instructions.
+    pub length: u64,
+    /// The vector by which the kernel was entered.
+    pub vector: u64,
+    /// How often it executed the instruction at each address.
+    pub kernel: Vec<(u64, f64)>,
+}
+
 /// What the plugin has counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counts {
@@ -139,6 +151,10 @@ pub struct Counts {
     pub at: Vec<u64>,
     marks: BTreeMap<u32, (f64, Split)>,
     kernel: BTreeMap<u32, Vec<(u64, f64)>>,
+    legs: BTreeMap<u32, Vec<f64>>,
+    irqs: BTreeMap<u32, f64>,
+    /// The longest stretch with interrupts masked.
+    pub longest: Stretch,
 }
 
 impl Counts {
@@ -150,7 +166,8 @@ impl Counts {
 
     fn parse(text: &str) -> Option<Self> {
         let mut counts = Self::default();
-        for line in text.lines() {
+        let address = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+        for line in text.strip_suffix("end\n")?.lines() {
             let mut words = line.split_whitespace();
             match words.next()? {
                 "all" => counts.all = words.next()?.parse().ok()?,
@@ -162,9 +179,19 @@ impl Counts {
                 }
                 "pc" => {
                     let mark: u32 = words.next()?.parse().ok()?;
-                    let address = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
-                    counts.kernel.entry(mark).or_default().push((address, words.next()?.parse().ok()?));
+                    let count = (address(words.next()?)?, words.next()?.parse().ok()?);
+                    counts.kernel.entry(mark).or_default().push(count);
                 }
+                "legs" => {
+                    let mark = words.next()?.parse().ok()?;
+                    counts.legs.insert(mark, words.map_while(|word| word.parse().ok()).collect());
+                }
+                "irq" => drop(counts.irqs.insert(words.next()?.parse().ok()?, words.next()?.parse().ok()?)),
+                "masked" => {
+                    counts.longest.length = words.next()?.parse().ok()?;
+                    counts.longest.vector = address(words.next()?)?;
+                }
+                "held" => counts.longest.kernel.push((address(words.next()?)?, words.next()?.parse().ok()?)),
                 _ => return None,
             }
         }
@@ -181,6 +208,17 @@ impl Counts {
         Some(one(mark)?.less(&empty.and_then(one).unwrap_or_default()))
     }
 
+    /// What components execute between the marks of that number: until the first entry to the kernel, until the next, and so on.
+    pub fn legs(&self, mark: u32) -> Option<Vec<f64>> {
+        let (times, _) = self.marks.get(&mark)?;
+        Some(self.legs.get(&mark)?.iter().map(|sum| sum / times).collect())
+    }
+
+    /// The least from the vector of an interrupt to the end mark of that number.
+    pub fn irq(&self, mark: u32) -> Option<f64> {
+        self.irqs.get(&mark).copied()
+    }
+
     /// Instructions of the kernel in one such operation, by address.
     pub fn kernel(&self, mark: u32, rounds: u32) -> Vec<(u64, f64)> {
         let times = self.marks.get(&mark).map_or(1.0, |(times, _)| *times) * f64::from(rounds.max(1));
@@ -194,7 +232,8 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "all 900\nat 0x40200000 7\nmark 1 1 0 0 60 0 0 0 0\nmark 3 2 2000 400 200 0 40 0 8\n\
-                        pc 3 0x40200010 40\npc 3 0x40200014 20\n";
+                        legs 3 120 60 0\npc 3 0x40200010 40\npc 3 0x40200014 20\nirq 5 310\n\
+                        masked 77 0x18\nheld 0x40200010 70\nend\n";
 
     #[test]
     fn what_the_plugin_writes_is_read() {
@@ -205,14 +244,22 @@ mod tests {
         assert_eq!((one.cp15, one.barriers, one.instructions()), (2.0, 0.4, 124.0));
         assert_eq!(counts.kernel(3, 10), [(0x4020_0010, 2.0), (0x4020_0014, 1.0)]);
         assert_eq!(counts.operation(9, 10, None), None);
-        assert!(Counts::parse("nonsense 1").is_none() && Counts::parse("mark 1 1 2").is_none());
+        assert_eq!((counts.legs(3), counts.legs(1)), (Some(vec![60.0, 30.0, 0.0]), None));
+        assert_eq!((counts.irq(5), counts.irq(3)), (Some(310.0), None));
+        assert_eq!(counts.longest, Stretch { length: 77, vector: 0x18, kernel: vec![(0x4020_0010, 70.0)] });
+        assert!(Counts::parse("nonsense 1\nend\n").is_none() && Counts::parse("mark 1 1 2\nend\n").is_none());
+        assert!(Counts::parse("all 5\n").is_none(), "it is not complete");
     }
 
     #[test]
     fn the_plugin_is_told_addresses() {
         let kernel = Kernel { text: (0x4020_0000, 0x4020_8000), vectors: 0x4020_00c0, to_component: 1, to_guest: 2 };
         let board = boards::find("qemu-virt").unwrap();
-        let words = kernel.split(Path::new("p.so"), Path::new("o"), &board);
+        let words = kernel.split(Path::new("p.so"), Path::new("o"), &board, Some(9));
+        assert!(
+            words.ends_with(",until=9")
+                && !kernel.split(Path::new("p"), Path::new("o"), &board, None).contains("until")
+        );
         assert!(
             words.starts_with("p.so,out=o,vectors=0x402000c0,component=0x1,guest=0x2,text=0x40200000-0x40208000,gic=")
         );
