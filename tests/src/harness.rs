@@ -47,7 +47,7 @@ pub fn turn() -> File {
 }
 
 /// The tool. Built once in a process, from the sources as they are.
-fn tool() -> &'static Path {
+pub fn tool() -> &'static Path {
     static TOOL: OnceLock<PathBuf> = OnceLock::new();
     TOOL.get_or_init(|| {
         let mut cargo = bulkhead_tools::toolchain::cargo("build");

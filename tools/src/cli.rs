@@ -3,7 +3,7 @@
 use crate::failure::{EXIT_BAD_INPUT, Failure, Result};
 use crate::image::Image;
 use crate::run::{self, expression};
-use crate::{bench_command, composer, interrupt, qemu, test_command, workspace};
+use crate::{bench_command, composer, interrupt, new_component, qemu, test_command, workspace};
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,6 +54,21 @@ enum Command {
         /// Commit to what was measured
         #[arg(long)]
         accept: bool,
+    },
+    /// Make something of your own
+    #[command(subcommand)]
+    New(New),
+}
+
+#[derive(Debug, Subcommand)]
+enum New {
+    /// A component with its protocol, a host test, and a system that runs it
+    Component {
+        /// What it is called: small letters, digits and `-`
+        name: String,
+        /// Its folder, which must not exist; without: NAME
+        #[arg(long, value_name = "FOLDER")]
+        path: Option<PathBuf>,
     },
 }
 
@@ -130,6 +145,7 @@ fn obey(command: Command) -> Result<u8> {
         }
         Command::Test { long } => test_command::run(long),
         Command::Bench { json, accept } => bench_command::run(bench_command::Options { json, accept }),
+        Command::New(New::Component { name, path }) => new_component::run(&name, path.as_deref()),
     }
 }
 

@@ -92,12 +92,18 @@ fn package(name: &ProgramName) -> Option<&str> {
 }
 
 fn programs(board: &str, names: &[ProgramName]) -> Result<BTreeMap<ProgramName, PathBuf>> {
-    let packages: Vec<&str> = names.iter().filter_map(package).collect();
-    let built = cross::build(board, &packages)?;
+    // Folders first: a package of theirs may have the name of one of the workspace's, which is then built over it.
     let mut found = BTreeMap::new();
     for name in names {
+        if let ProgramName::Folder(folder) = name {
+            found.insert(name.clone(), cross::build_folder(board, folder)?);
+        }
+    }
+    let packages: Vec<&str> = names.iter().filter_map(package).collect();
+    let built = cross::build(board, &packages)?;
+    for name in names {
         let path = match name {
-            ProgramName::Folder(folder) => cross::build_folder(board, folder)?,
+            ProgramName::Folder(_) => continue,
             ProgramName::Elf(path) => path.clone(),
             other => built.elf(package(other).unwrap_or_default())?.clone(),
         };

@@ -7,6 +7,7 @@ use crate::workspace;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -74,8 +75,10 @@ pub fn build(board: &str, packages: &[&str]) -> Result<Built> {
     run(cargo, &format!("building for {board}"))
 }
 
-/// The program of a package that lies in a folder, wherever that is.
+/// The program of a package that lies in a folder, wherever that is. It is put aside, since another package may have the same name.
 pub fn build_folder(board: &str, folder: &Path) -> Result<PathBuf> {
+    // The child works in the workspace's folder.
+    let folder = folder.canonicalize().map_err(|error| Failure::path(folder, error))?;
     let manifest = folder.join("Cargo.toml");
     if !manifest.is_file() {
         return Err(Failure::new(format!("{}: there is no package here", folder.display()))
@@ -85,16 +88,33 @@ pub fn build_folder(board: &str, folder: &Path) -> Result<PathBuf> {
     let mut cargo = command(&toolchain, board);
     cargo.arg("--manifest-path").arg(&manifest);
     let built = run(cargo, &format!("building {} for {board}", folder.display()))?;
-    built.elves.into_values().next().ok_or_else(|| {
+    let elf = built.elves.into_values().next().ok_or_else(|| {
         Failure::new(format!("{}: the package has no program of its own", folder.display()))
             .mend("give it a src/main.rs")
-    })
+    })?;
+    let aside = target(board).join("folders").join(aside(&folder));
+    let bytes = std::fs::read(&elf).map_err(|error| Failure::path(&elf, error))?;
+    workspace::write(&aside, &bytes)?;
+    Ok(aside)
+}
+
+/// What the program of a folder's package is called: by its path, for people, and by a hash of it, since paths can look alike then.
+fn aside(folder: &Path) -> String {
+    let mut hasher = DefaultHasher::new();
+    folder.hash(&mut hasher);
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    format!("{name}-{:016x}.elf", hasher.finish())
+}
+
+/// Where cargo builds for a board.
+fn target(board: &str) -> PathBuf {
+    workspace::target().join("arm").join(board)
 }
 
 fn command(toolchain: &Toolchain, board: &str) -> Command {
     let mut cargo = toolchain.cargo("build");
     cargo.args(["--release", "--bins", "--message-format", "json-render-diagnostics"]);
-    cargo.arg("--target-dir").arg(workspace::target().join("arm").join(board));
+    cargo.arg("--target-dir").arg(target(board));
     cargo.env(BOARD_VARIABLE, board).env("CARGO_TERM_COLOR", "never");
     // Unset, every log line but errors would vanish at compile time.
     if std::env::var_os("DEFMT_LOG").is_none() {
@@ -148,6 +168,12 @@ mod tests {
     #[test]
     fn only_complaints_are_kept() {
         assert_eq!(complaints("   Compiling a v1\nerror: no\n  --> here\n   Finished x"), "error: no\n  --> here");
+    }
+
+    #[test]
+    fn two_folders_of_one_name_do_not_share_a_program() {
+        assert_ne!(aside(Path::new("/a/ping")), aside(Path::new("/b/ping")));
+        assert!(aside(Path::new("/a/ping")).starts_with("ping-"));
     }
 
     #[test]

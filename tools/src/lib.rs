@@ -20,6 +20,7 @@ pub mod guest_files;
 pub mod image;
 pub mod initramfs;
 pub mod interrupt;
+pub mod new_component;
 pub mod packages;
 pub mod process;
 pub mod qemu;

@@ -24,6 +24,7 @@ mod resolve;
 mod tests;
 
 pub use materials::Inputs;
+pub use parse::check_name;
 pub use problem::render;
 pub use resolve::ProgramName;
 

@@ -4,6 +4,8 @@ mod parts;
 mod section;
 pub mod units;
 
+pub use parts::name as check_name;
+
 use super::manifest::{Manifest, OnFault};
 use super::problem::{At, Problem, Span};
 use parts::{channel, component, vm};

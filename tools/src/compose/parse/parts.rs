@@ -14,20 +14,25 @@ const RESERVED: &[&str] = &["kernel", "root", "console", "log"];
 /// The longest name.
 const NAME_MAX: usize = 24;
 
-fn check_name(kind: &str, name: &At<String>, problems: &mut Vec<Problem>) {
-    let text = &name.value;
+/// Whether a table can be called so; what is wrong, and what mends it.
+pub fn name(kind: &str, text: &str) -> Result<(), (String, String)> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.chars().all(plain) || text.len() > NAME_MAX {
-        let message = format!("`{text}` can't be the name of a {kind}");
-        problems.push(Problem::at(&name.span, message, "not a name").help(format!(
-            "a name begins with a small letter, and has small letters, digits and `-`, {NAME_MAX} at most"
-        )));
-    } else if RESERVED.contains(&text.as_str()) {
-        let message = format!("the name `{text}` is taken");
-        problems.push(
-            Problem::at(&name.span, message, "taken")
-                .help("`kernel`, `root`, `console` and `log` are in every system: choose another name"),
-        );
+        let help =
+            format!("a name begins with a small letter, and has small letters, digits and `-`, {NAME_MAX} at most");
+        return Err((format!("`{text}` can't be the name of a {kind}"), help));
+    }
+    if RESERVED.contains(&text) {
+        let help = "`kernel`, `root`, `console` and `log` are in every system: choose another name".to_owned();
+        return Err((format!("the name `{text}` is taken"), help));
+    }
+    Ok(())
+}
+
+fn check_name(kind: &str, at: &At<String>, problems: &mut Vec<Problem>) {
+    if let Err((message, help)) = name(kind, &at.value) {
+        let label = if RESERVED.contains(&at.value.as_str()) { "taken" } else { "not a name" };
+        problems.push(Problem::at(&at.span, message, label).help(help));
     }
 }
 
