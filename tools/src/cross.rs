@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -87,23 +88,48 @@ pub fn build_folder(board: &str, folder: &Path) -> Result<PathBuf> {
     let toolchain = toolchain::find()?;
     let mut cargo = command(&toolchain, board);
     cargo.arg("--manifest-path").arg(&manifest);
+    let root = workspace_of(&manifest)?;
+    if root != workspace::root().canonicalize().unwrap_or_default() {
+        // Packages that have the same place in two workspaces are the same to cargo, but for the wrapper.
+        cargo.env("RUSTC_WORKSPACE_WRAPPER", wrapper(&target(board).join("wrappers").join(named_after(&root)))?);
+    }
     let built = run(cargo, &format!("building {} for {board}", folder.display()))?;
     let elf = built.elves.into_values().next().ok_or_else(|| {
         Failure::new(format!("{}: the package has no program of its own", folder.display()))
             .mend("give it a src/main.rs")
     })?;
-    let aside = target(board).join("folders").join(aside(&folder));
+    let aside = target(board).join("folders").join(named_after(&folder)).with_added_extension("elf");
     let bytes = std::fs::read(&elf).map_err(|error| Failure::path(&elf, error))?;
     workspace::write(&aside, &bytes)?;
     Ok(aside)
 }
 
-/// What the program of a folder's package is called: by its path, for people, and by a hash of it, since paths can look alike then.
-fn aside(folder: &Path) -> String {
+/// The workspace of a package.
+fn workspace_of(manifest: &Path) -> Result<PathBuf> {
+    let mut cargo = toolchain::cargo("locate-project");
+    cargo.args(["--workspace", "--message-format", "plain", "--manifest-path"]).arg(manifest);
+    let printed = process::output(&mut cargo, LIMIT)?;
+    let root = Path::new(printed.trim()).parent().unwrap_or(manifest);
+    root.canonicalize().map_err(|error| Failure::path(root, error))
+}
+
+/// A compiler's wrapper that does nothing.
+fn wrapper(path: &Path) -> Result<&Path> {
+    const SCRIPT: &str = "#!/bin/sh\nexec \"$@\"\n";
+    if !std::fs::read(path).is_ok_and(|old| old == SCRIPT.as_bytes()) {
+        workspace::write(path, SCRIPT.as_bytes())?;
+    }
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(path, executable).map_err(|error| Failure::path(path, error))?;
+    Ok(path)
+}
+
+/// A file's name for a folder: its own, for people, and a hash of its path.
+fn named_after(folder: &Path) -> String {
     let mut hasher = DefaultHasher::new();
     folder.hash(&mut hasher);
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    format!("{name}-{:016x}.elf", hasher.finish())
+    format!("{name}-{:016x}", hasher.finish())
 }
 
 /// Where cargo builds for a board.
@@ -172,8 +198,8 @@ mod tests {
 
     #[test]
     fn two_folders_of_one_name_do_not_share_a_program() {
-        assert_ne!(aside(Path::new("/a/ping")), aside(Path::new("/b/ping")));
-        assert!(aside(Path::new("/a/ping")).starts_with("ping-"));
+        assert_ne!(named_after(Path::new("/a/ping")), named_after(Path::new("/b/ping")));
+        assert!(named_after(Path::new("/a/ping")).starts_with("ping-"));
     }
 
     #[test]

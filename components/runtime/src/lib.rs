@@ -2,7 +2,7 @@
 //! shared rings, the log, locks and the clock.
 //!
 //! On the host the same API runs against whatever implements [`host::Kernel`]. Unsafe code lives in the
-//! files `svc`, `entry`, `mapped`, `lock`, `clock` and `logger` alone.
+//! files `svc`, `entry`, `interface`, `mapped`, `lock`, `clock` and `logger` alone.
 #![cfg_attr(target_os = "none", no_std)]
 
 pub mod clock;
@@ -11,6 +11,7 @@ pub mod fault;
 pub mod handle;
 #[cfg(not(target_os = "none"))]
 pub mod host;
+pub mod interface;
 pub mod ipc;
 pub mod lock;
 pub mod log;

@@ -9,6 +9,7 @@
 extern crate std;
 
 pub mod config;
+pub mod interface;
 pub mod layout;
 pub mod request;
 pub mod ring;

@@ -12,11 +12,11 @@ pub trait Request: Serialize + DeserializeOwned + Schema {
     const LABEL: u16;
 
     /// Names the version of request and reply: a hash of both schemas. It finds mistakes; it is no security.
-    fn schema_hash() -> u64 {
+    const SCHEMA_HASH: u64 = {
         let request = u64::from_le_bytes(Key::for_path::<Self>("request").to_bytes());
         let reply = u64::from_le_bytes(Key::for_path::<Self::Reply>("reply").to_bytes());
         request ^ reply.rotate_left(1)
-    }
+    };
 }
 
 /// A message that is not what it says it is.

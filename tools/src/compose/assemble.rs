@@ -4,6 +4,7 @@ use super::check::GUEST_RAM_BASE;
 use super::elf::{self, PAGE, Piece, Program};
 use super::emit;
 use super::guest::{Kernel, Loaded, Placed, Request, cmdline, load};
+use super::interfaces::{self, Joint};
 use super::layout::plan::Plan;
 use super::layout::{Programs, lay_out};
 use super::manifest::{ConsoleKind, ProgramSource};
@@ -38,6 +39,8 @@ pub struct Composed {
     pub kernel: KernelPlace,
     /// Where everything is after the boot.
     pub replayed: Replayed,
+    /// Whether the ends of channels mean the same.
+    pub joints: Vec<Joint>,
 }
 
 /// What a system is compiled to.
@@ -71,6 +74,7 @@ pub fn assemble(system: &Resolved, materials: &Materials) -> Result<Composed, Ve
         materials.programs.iter().filter_map(|file| program(system, &file.name, &file.bytes, &mut problems)).collect();
     let guests: Vec<Loaded> =
         system.vms.iter().zip(&materials.guests).filter_map(|(vm, files)| guest(vm, files, &mut problems)).collect();
+    let joints = interfaces::join(system, &materials.programs, &mut problems);
     let (Some(kernel), Some(head), Some(root), []) = (kernel, head, root, &problems[..]) else { return Err(problems) };
     let names = materials.programs.iter().map(|file| &file.name).collect();
     let parts = Parts { kernel: &kernel, root: &root, programs: &programs, names, guests: &guests };
@@ -87,6 +91,7 @@ pub fn assemble(system: &Resolved, materials: &Materials) -> Result<Composed, Ve
         plan,
         kernel: place,
         replayed,
+        joints,
     })
 }
 

@@ -11,6 +11,7 @@ mod defaults;
 mod elf;
 mod emit;
 mod guest;
+mod interfaces;
 mod layout;
 mod manifest;
 mod materials;
@@ -23,6 +24,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
+pub use interfaces::declared;
 pub use materials::Inputs;
 pub use parse::check_name;
 pub use problem::render;

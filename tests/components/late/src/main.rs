@@ -2,6 +2,7 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 runtime::entry!(run);
+runtime::interfaces!(serves "work": late::Work; calls "work": late::Work);
 
 #[cfg(target_os = "none")]
 fn run(_thread: u32) {

@@ -72,6 +72,6 @@ mod tests {
 
     #[test]
     fn the_two_requests_are_different_versions() {
-        assert_ne!(Ping::schema_hash(), Sum::schema_hash());
+        assert_ne!(Ping::SCHEMA_HASH, Sum::SCHEMA_HASH);
     }
 }

@@ -2,6 +2,7 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 runtime::entry!(run);
+runtime::interfaces!(serves "pong": pong::Ping, pong::Sum);
 
 #[cfg(target_os = "none")]
 fn run(_thread: u32) {

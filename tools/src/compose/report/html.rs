@@ -81,6 +81,11 @@ pub fn html(report: &Report) -> String {
         .iter()
         .map(|line| vec![line.id.to_string(), line.name.clone(), if line.console { "yes" } else { "" }.into()]);
     table(&mut page, "Ids on the wire", false, &["#id", "name", "console"], rows);
+    let rows = report.interfaces.iter().map(|line| {
+        let told = line.unchecked.map_or_else(|| line.requests.join(", "), |why| format!("unchecked: {why}"));
+        vec![line.channel.clone(), line.client.clone(), line.server.clone(), told]
+    });
+    table(&mut page, "Interfaces", false, &["channel", "caller", "server", "requests that both declare alike"], rows);
     let rows = report.mappings.iter().map(|line| {
         vec![
             line.compartment.clone(),

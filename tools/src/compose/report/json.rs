@@ -1,5 +1,6 @@
 //! The report for machines. Its schema is this file; addresses and sizes are numbers of bytes.
 
+use super::interfaces::{InterfaceLine, interfaces};
 use super::memory::{Range, UntypedLine, memory, untypeds};
 use crate::compose::assemble::Composed;
 use crate::compose::layout::finish::size;
@@ -43,6 +44,8 @@ pub struct Report {
     pub threads: Vec<ThreadLine>,
     /// Who can talk to whom.
     pub flows: Vec<FlowLine>,
+    /// Whether the two ends of each channel of calls mean the same by its requests.
+    pub interfaces: Vec<InterfaceLine>,
     /// Interrupts.
     pub interrupts: Vec<InterruptLine>,
     /// Ids on the wire.
@@ -221,6 +224,7 @@ pub fn json(system: &Resolved, composed: &Composed) -> Report {
                 both_ways: flow.both_ways,
             })
             .collect(),
+        interfaces: interfaces(&composed.joints),
         interrupts: interrupts(plan),
         wire: plan
             .speakers

@@ -5,6 +5,7 @@
 
 mod graph;
 mod html;
+mod interfaces;
 mod json;
 mod memory;
 

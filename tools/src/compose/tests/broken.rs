@@ -11,7 +11,8 @@ use miette::Report;
 use std::path::Path;
 
 /// The packages of the workspace, as far as broken manifests know.
-const PROGRAMS: [&str; 4] = ["some", "b", "writable-code", "guest-program"];
+const PROGRAMS: [&str; 9] =
+    ["some", "b", "writable-code", "guest-program", "serves", "calls", "calls-old", "calls-more", "damaged"];
 /// One of them that is a library.
 const LIBRARY: &str = "books";
 

@@ -8,6 +8,7 @@ use crate::compose::{Checked, check_text};
 use crate::failure::Failure;
 use abi::rights::MapFlags;
 use miette::Report;
+use protocol::interface::{self, Declared, Side};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,6 +29,45 @@ pub fn component(data_bytes: u32) -> Vec<u8> {
         piece(at + 0x3000, 64, data_bytes, DATA),
     ];
     elf::write(at + 0x11, &pieces)
+}
+
+/// A program with a section of declarations that holds these bytes.
+pub fn declaring(elf: &[u8], declarations: &[u8]) -> Vec<u8> {
+    let names = format!("\0{}\0.shstrtab\0", interface::SECTION).into_bytes();
+    let mut elf = elf.to_vec();
+    let at = elf.len() as u32;
+    let (bytes, names_at) = (declarations.len() as u32, 2 + interface::SECTION.len() as u32);
+    let headers =
+        [[0; 10], [1, 1, 0, 0, at, bytes, 0, 0, 1, 0], [names_at, 3, 0, 0, at + bytes, names.len() as u32, 0, 0, 1, 0]];
+    elf.extend(declarations.iter().chain(&names));
+    let table = elf.len() as u32;
+    elf.extend(headers.iter().flatten().flat_map(|word: &u32| word.to_le_bytes()));
+    elf[0x20..0x24].copy_from_slice(&table.to_le_bytes());
+    elf[0x30..0x34].copy_from_slice(&[3, 0, 2, 0]);
+    elf
+}
+
+/// Packages whose programs declare something, and what.
+const DECLARING: &[(&str, &[Declared<'static>])] = {
+    const SERVES: Declared<'static> =
+        Declared { side: Side::Serves, channel: "service", request: "Ask", label: 0x100, hash: 0x1111_2222_3333_4444 };
+    const CALLS: Declared<'static> = Declared { side: Side::Calls, request: "service::Ask", ..SERVES };
+    const OTHER: Declared<'static> = Declared { request: "service::Tell", label: 0x101, ..CALLS };
+    const OLD: Declared<'static> = Declared { hash: 0x5555_6666_7777_8888, ..CALLS };
+    &[("serves", &[SERVES]), ("calls", &[CALLS]), ("calls-old", &[OLD]), ("calls-more", &[CALLS, OTHER])]
+};
+
+/// A component that declares what its package's name says.
+fn component_of(package: &str) -> Vec<u8> {
+    let plain = component(0x20_0000);
+    let Some((_, declared)) = DECLARING.iter().find(|(name, _)| *name == package) else { return plain };
+    let mut bytes = Vec::new();
+    for one in *declared {
+        let at = bytes.len();
+        bytes.resize(at + one.bytes(), 0);
+        one.write(&mut bytes[at..]);
+    }
+    declaring(&plain, &bytes)
 }
 
 /// A kernel for that address.
@@ -104,6 +144,8 @@ pub fn with_inputs<T>(use_them: impl FnOnce(&mut Inputs<'_>) -> T) -> T {
                 }
                 ProgramName::ZimageHead => zimage_head(),
                 ProgramName::Root => component(0x1_0000),
+                ProgramName::Package(package) if package == "damaged" => declaring(&component(0x1000), &[1, 0]),
+                ProgramName::Package(package) => component_of(package),
                 _ => component(0x20_0000),
             };
             built.insert(name.clone(), folder.write(&format!("{n}.elf"), &bytes));

@@ -366,6 +366,9 @@ fn the_same_manifest_gives_the_same_image_and_a_report() {
     let json = report::json(&checked.system, &one);
     assert_eq!(json.compartments.len(), 8);
     assert!(json.memory.is_sorted_by_key(|range| range.base));
+    let unchecked: Vec<_> = json.interfaces.iter().map(|line| (line.client.as_str(), line.unchecked)).collect();
+    let why = Some("neither end declares its requests");
+    assert_eq!(unchecked, [("client", why), ("quiet", why)], "the fakes declare nothing");
     let html = report::html(&json);
     assert!(html.contains("<svg") && html.contains("service"), "{html}");
 }
