@@ -6,9 +6,11 @@
 pub mod client;
 pub mod demux;
 pub mod mux;
+mod program;
 pub mod service;
 pub mod uart;
 
 pub use client::Client;
+pub use program::run;
 pub use service::Console;
 pub use uart::{Pl011, Uart};

@@ -4,5 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod collector;
+mod program;
 
 pub use collector::{Collector, Note, Source};
+pub use program::run;

@@ -14,6 +14,7 @@ pub mod fill;
 mod interrupt;
 pub mod lifecycle;
 pub mod memory;
+mod program;
 pub mod scope;
 pub mod table;
 pub mod watch;
@@ -25,3 +26,4 @@ mod tests;
 
 pub use build::Root;
 pub use failure::Failure;
+pub use program::run;

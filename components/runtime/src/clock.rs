@@ -23,19 +23,20 @@ pub fn ticks_per_second() -> u32 {
     hz
 }
 
-/// The host's monotonic clock, in nanoseconds.
+/// The simulated machine's counter; without one, the host's monotonic clock in nanoseconds.
 #[cfg(not(target_os = "none"))]
 pub fn now_ticks() -> u64 {
     use std::sync::OnceLock;
     use std::time::Instant;
     static START: OnceLock<Instant> = OnceLock::new();
-    START.get_or_init(Instant::now).elapsed().as_nanos() as u64
+    crate::host::counter()
+        .map_or_else(|| START.get_or_init(Instant::now).elapsed().as_nanos() as u64, |(ticks, _)| ticks)
 }
 
 /// Ticks in a second.
 #[cfg(not(target_os = "none"))]
 pub fn ticks_per_second() -> u32 {
-    1_000_000_000
+    crate::host::counter().map_or(1_000_000_000, |(_, hz)| hz)
 }
 
 /// Microseconds since the machine's counter began.

@@ -1,11 +1,29 @@
 //! Vault: how a component's threads begin, and the fixed places of its space.
 #![allow(unsafe_code, reason = "the entry symbol, the stack pointer, and memory at fixed addresses")]
 
+use crate::mapped::Mapped;
+
+#[cfg(not(target_os = "none"))]
+pub use crate::host::thread::{boot_info, config, die, enable_log, park};
 #[cfg(target_os = "none")]
 pub use target::*;
 
+/// Memory at one of the places of `protocol::layout` and `abi::boot`.
+pub(crate) fn fixed(address: u32, bytes: u32) -> Mapped {
+    // SAFETY: M: only called with such places, which composer and kernel map.
+    unsafe { Mapped::at(address, bytes) }
+}
+
+/// What lies at such a place and is never written.
+pub(crate) fn constant(address: u32, bytes: u32) -> &'static [u8] {
+    // SAFETY: M: only called for configuration and payload, which are mapped read-only and which nobody writes after the component
+    // was started.
+    unsafe { fixed(address, bytes).as_constant() }
+}
+
 /// Declares where a component's threads begin: a function of the thread's argument (its number; 0 is the
-/// first thread). If it returns, the thread waits for ever. On the host, the program does nothing.
+/// first thread). If it returns, the thread waits for ever. On the host, the program does nothing: a test of a system
+/// (`tests/desk`) takes the function itself, so it stands best in the component's library.
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {
@@ -24,11 +42,11 @@ macro_rules! entry {
 
 #[cfg(target_os = "none")]
 mod target {
-    use crate::mapped::Mapped;
+    use super::constant;
     use abi::boot;
     use core::cell::UnsafeCell;
     use core::fmt::Write;
-    use protocol::config::{Config, File, Memory, Vm};
+    use protocol::config::Config;
     use protocol::layout;
 
     unsafe extern "Rust" {
@@ -46,8 +64,7 @@ mod target {
     /// What the first thread does for all. Its stack is free again afterwards.
     #[inline(never)]
     fn prepare() {
-        // SAFETY: M: the composer maps it read-only, and nobody writes it after the component was started.
-        let read = Config::read(unsafe { fixed(layout::CONFIG, layout::CONFIG_BYTES).as_constant() });
+        let read = Config::read(constant(layout::CONFIG, layout::CONFIG_BYTES));
         if let Some(config) = &read {
             crate::logger::enable(config.wire_id);
         }
@@ -92,34 +109,10 @@ mod target {
         stack
     }
 
-    pub(crate) fn fixed(address: u32, bytes: u32) -> Mapped {
-        // SAFETY: M: only called with places of `protocol::layout` and `abi::boot`, which composer and kernel map.
-        unsafe { Mapped::at(address, bytes) }
-    }
-
     /// The component's configuration; `None` if it is damaged, and for root, which has none.
     pub fn config() -> Option<&'static Config<'static>> {
         // SAFETY: F: nobody writes it any more.
         unsafe { &*CONFIG.0.get() }.as_ref()
-    }
-
-    /// A memory that the configuration names. `None` if it does not lie where memories lie.
-    pub fn memory(memory: &Memory<'_>) -> Option<Mapped> {
-        let end = memory.address.checked_add(memory.bytes)?;
-        let inside = memory.address >= layout::MEMORIES && end <= layout::PAYLOAD && memory.address % 4 == 0;
-        inside.then(|| fixed(memory.address, memory.bytes))
-    }
-
-    /// A VMM's window on its guest's RAM.
-    pub fn guest_ram(vm: &Vm<'_>) -> Option<Mapped> {
-        vm.ram_base.checked_add(vm.ram_bytes)?;
-        (vm.ram_base >= layout::GUEST_RAM).then(|| fixed(vm.ram_base, vm.ram_bytes))
-    }
-
-    /// A file for a guest, as its VMM sees it.
-    pub fn payload_file(file: &File<'_>) -> Option<Mapped> {
-        let end = file.source.checked_add(file.bytes)?;
-        (file.source >= layout::PAYLOAD && end <= layout::GUEST_RAM).then(|| fixed(file.source, file.bytes))
     }
 
     /// What the kernel tells root. For root alone.
@@ -127,23 +120,6 @@ mod target {
         let info = boot::ROOT_BOOT_INFO_ADDRESS as *const boot::BootInfo;
         // SAFETY: M: the kernel maps that page readable and has filled it; every bit pattern is valid.
         unsafe { info.read_volatile() }
-    }
-
-    /// The payload, all of it. For root alone.
-    pub fn root_payload(frames: u32) -> &'static [u8] {
-        let bytes = frames.min(boot::root_slot::PAYLOAD_FRAMES_MAX) << 21;
-        // SAFETY: M: the kernel maps it read-only, and nobody writes it.
-        unsafe { fixed(boot::ROOT_PAYLOAD_ADDRESS, bytes).as_constant() }
-    }
-
-    /// The page at which root maps frames while it fills them.
-    pub fn root_scratch() -> Mapped {
-        fixed(boot::ROOT_SCRATCH_ADDRESS, 4096)
-    }
-
-    /// The same for 2 MiB.
-    pub fn root_scratch_block() -> Mapped {
-        fixed(boot::ROOT_SCRATCH_BLOCK_ADDRESS, 1 << 21)
     }
 
     /// From now on words are logged: root's ring has been mapped. For root alone; other components log from the start.

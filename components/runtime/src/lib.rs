@@ -2,7 +2,7 @@
 //! shared rings, the log, locks and the clock.
 //!
 //! On the host the same API runs against whatever implements [`host::Kernel`]. Unsafe code lives in the
-//! files `svc`, `entry`, `interface`, `mapped`, `lock`, `clock` and `logger` alone.
+//! files `svc`, `entry`, `interface`, `mapped`, `place`, `lock`, `clock`, `logger` and `host/place` alone.
 #![cfg_attr(target_os = "none", no_std)]
 
 pub mod clock;
@@ -20,6 +20,8 @@ mod logger;
 pub mod lossy;
 pub mod mapped;
 pub mod object;
+#[cfg(target_os = "none")]
+mod place;
 pub mod ring;
 pub mod server;
 pub mod space;

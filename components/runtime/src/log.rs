@@ -1,16 +1,17 @@
 //! Words for people: `log::info!("text {=u32}", number)` and its siblings.
 //!
 //! On the target they are defmt frames in the component's lossy ring; `DEFMT_LOG` at compile time says from which
-//! level on. On the host they only evaluate their arguments.
+//! level on. On the host they are lines of text for whoever runs the system ([`host::Kernel::say`](crate::host::Kernel::say)).
 
 #[cfg(target_os = "none")]
 pub use defmt;
 
+#[cfg(not(target_os = "none"))]
 #[doc(hidden)]
-pub fn ignore<T>(_: T) {}
+pub use crate::host::words::{Level, say};
 
 macro_rules! level {
-    ($dollar:tt $name:ident $level:ident $doc:literal) => {
+    ($dollar:tt $name:ident $level:ident $upper:ident $doc:literal) => {
         #[doc = $doc]
         #[cfg(target_os = "none")]
         #[macro_export]
@@ -27,15 +28,15 @@ macro_rules! level {
         #[macro_export]
         macro_rules! $name {
                                     ($dollar format:literal $dollar(, $dollar argument:expr)* $dollar(,)?) => {
-                                        $crate::log::ignore(($dollar(&$dollar argument,)*))
+                                        $crate::log::say($crate::log::Level::$upper, $dollar format, &[$dollar(&$dollar argument),*])
                                     };
                                 }
         pub use $name as $level;
     };
 }
 
-level!($ log_error error "Something is wrong and will not mend itself.");
-level!($ log_warn warn "Something is wrong; it is dealt with.");
-level!($ log_info info "What someone who watches wants to know.");
-level!($ log_debug debug "What someone who searches wants to know.");
-level!($ log_trace trace "Everything.");
+level!($ log_error error Error "Something is wrong and will not mend itself.");
+level!($ log_warn warn Warn "Something is wrong; it is dealt with.");
+level!($ log_info info Info "What someone who watches wants to know.");
+level!($ log_debug debug Debug "What someone who searches wants to know.");
+level!($ log_trace trace Trace "Everything.");

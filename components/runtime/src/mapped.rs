@@ -4,36 +4,52 @@
 //! against its bounds. What is read may be anything: the peer is not trusted.
 #![allow(unsafe_code, reason = "volatile access to memory at addresses that the composer chose")]
 
-use core::sync::atomic::{AtomicU32, Ordering, fence};
+#[cfg(not(target_os = "none"))]
+use crate::host::place::Place;
+#[cfg(target_os = "none")]
+use crate::place::Place;
+use core::sync::atomic::{Ordering, fence};
 
 /// A piece of memory that is mapped as long as the component lives. Copies name the same memory. Offsets are in bytes; one that
 /// reaches past the end is the component's own mistake and panics, but for the `try_` functions.
 #[derive(Clone, Copy, Debug)]
 pub struct Mapped {
-    base: *mut u8,
+    base: Place,
     bytes: usize,
 }
 
-// SAFETY: M: all access is volatile or atomic, and no reference is ever made.
-unsafe impl Send for Mapped {}
-// SAFETY: M.
-unsafe impl Sync for Mapped {}
+/// What one access moves: a byte, a half word or a word.
+pub(crate) trait Word: Copy + Into<u32> {
+    /// The low bits of a word.
+    #[cfg(not(target_os = "none"))]
+    fn of(word: u32) -> Self;
+}
+
+macro_rules! words {
+    ($($word:ty),*) => { $(
+        impl Word for $word {
+            #[cfg(not(target_os = "none"))]
+            fn of(word: u32) -> Self {
+                word as Self
+            }
+        }
+    )* };
+}
+words!(u8, u16, u32);
 
 impl Mapped {
     /// Memory at a fixed address.
     ///
     /// # Safety
     /// M: from now on, `bytes` bytes at `address` are mapped for good, hold no Rust object, and `address` is a multiple of 4.
-    #[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "used on the target only"))]
     pub(crate) const unsafe fn at(address: u32, bytes: u32) -> Self {
-        Self { base: core::ptr::without_provenance_mut(address as usize), bytes: bytes as usize }
+        Self { base: Place::fixed(address), bytes: bytes as usize }
     }
 
     /// Memory that outlives the program, zeroed: shared memory for tests.
     #[cfg(not(target_os = "none"))]
     pub fn allocate(bytes: usize) -> Self {
-        let words = std::vec![0_u64; bytes.div_ceil(8)].leak();
-        Self { base: words.as_mut_ptr().cast(), bytes }
+        Self { base: Place::allocate(bytes), bytes }
     }
 
     /// Length in bytes.
@@ -52,19 +68,19 @@ impl Mapped {
         if !offset.is_multiple_of(4) || offset > self.bytes || bytes > self.bytes - offset {
             return None;
         }
-        Some(Self { base: self.base.wrapping_add(offset), bytes })
+        Some(Self { base: self.base.plus(offset), bytes })
     }
 
     #[inline(always)]
-    fn place<T>(&self, offset: usize) -> Option<*mut T> {
+    fn place<T>(&self, offset: usize) -> Option<Place> {
         let size = size_of::<T>();
         let inside = self.bytes >= size && offset <= self.bytes - size && offset.is_multiple_of(size);
-        inside.then(|| self.base.wrapping_add(offset).cast())
+        inside.then(|| self.base.plus(offset))
     }
 
     #[inline(always)]
-    fn must<T>(&self, offset: usize) -> *mut T {
-        match self.place(offset) {
+    fn must<T>(&self, offset: usize) -> Place {
+        match self.place::<T>(offset) {
             Some(place) => place,
             None => panic!("access outside of shared memory"),
         }
@@ -74,42 +90,42 @@ impl Mapped {
     #[inline(always)]
     pub fn read_u8(&self, offset: usize) -> u8 {
         // SAFETY: M: `must` checked bounds and alignment.
-        unsafe { self.must::<u8>(offset).read_volatile() }
+        unsafe { self.must::<u8>(offset).load() }
     }
 
     /// Writes a byte.
     #[inline(always)]
     pub fn write_u8(&self, offset: usize, value: u8) {
         // SAFETY: M: `must` checked bounds and alignment.
-        unsafe { self.must::<u8>(offset).write_volatile(value) }
+        unsafe { self.must::<u8>(offset).store(value) }
     }
 
     /// Reads a word; for device registers, too.
     #[inline(always)]
     pub fn read_u32(&self, offset: usize) -> u32 {
         // SAFETY: M: `must` checked bounds and alignment.
-        unsafe { self.must::<u32>(offset).read_volatile() }
+        unsafe { self.must::<u32>(offset).load() }
     }
 
     /// Writes a word; for device registers, too.
     #[inline(always)]
     pub fn write_u32(&self, offset: usize, value: u32) {
         // SAFETY: M: `must` checked bounds and alignment.
-        unsafe { self.must::<u32>(offset).write_volatile(value) }
+        unsafe { self.must::<u32>(offset).store(value) }
     }
 
     /// Reads a word that another side publishes: what it wrote before is seen after.
     #[inline(always)]
     pub fn acquire(&self, offset: usize) -> u32 {
-        // SAFETY: M: bounds and alignment are checked; atomics may race with anything.
-        unsafe { AtomicU32::from_ptr(self.must::<u32>(offset)) }.load(Ordering::Acquire)
+        // SAFETY: M: bounds and alignment are checked.
+        unsafe { self.must::<u32>(offset).acquire() }
     }
 
     /// Publishes a word: what was written before is seen by whoever acquires it.
     #[inline(always)]
     pub fn release(&self, offset: usize, value: u32) {
-        // SAFETY: M: bounds and alignment are checked; atomics may race with anything.
-        unsafe { AtomicU32::from_ptr(self.must::<u32>(offset)) }.store(value, Ordering::Release);
+        // SAFETY: M: bounds and alignment are checked.
+        unsafe { self.must::<u32>(offset).release(value) }
     }
 
     /// Copies out of it; `false`, and nothing is copied, if the bytes are not all inside. Two bytes at an even address are
@@ -119,22 +135,22 @@ impl Mapped {
         if offset > self.bytes || to.len() > self.bytes - offset {
             return false;
         }
-        let from = self.base.wrapping_add(offset);
-        if let ([low, high], true) = (&mut *to, from.addr().is_multiple_of(2)) {
+        let from = self.base.plus(offset);
+        if let ([low, high], true) = (&mut *to, from.is_multiple_of(2)) {
             // SAFETY: M: the whole range was checked, and it is aligned.
-            [*low, *high] = unsafe { from.cast::<u16>().read_volatile() }.to_le_bytes();
+            [*low, *high] = unsafe { from.load::<u16>() }.to_le_bytes();
             return true;
         }
-        let words = if from.addr().is_multiple_of(4) { to.len() / 4 } else { 0 };
+        let words = if from.is_multiple_of(4) { to.len() / 4 } else { 0 };
         let (head, tail) = to.split_at_mut(words * 4);
         for (index, bytes) in head.chunks_exact_mut(4).enumerate() {
             // SAFETY: M: the whole range was checked, and it is aligned.
-            let word = unsafe { from.cast::<u32>().wrapping_add(index).read_volatile() };
+            let word = unsafe { from.plus(index * 4).load::<u32>() };
             bytes.copy_from_slice(&word.to_le_bytes());
         }
         for (index, byte) in tail.iter_mut().enumerate() {
             // SAFETY: M: the whole range was checked.
-            *byte = unsafe { from.wrapping_add(words * 4 + index).read_volatile() };
+            *byte = unsafe { from.plus(words * 4 + index).load() };
         }
         true
     }
@@ -145,22 +161,22 @@ impl Mapped {
         if offset > self.bytes || from.len() > self.bytes - offset {
             return false;
         }
-        let to = self.base.wrapping_add(offset);
-        if let (&[low, high], true) = (from, to.addr().is_multiple_of(2)) {
+        let to = self.base.plus(offset);
+        if let (&[low, high], true) = (from, to.is_multiple_of(2)) {
             // SAFETY: M: the whole range was checked, and it is aligned.
-            unsafe { to.cast::<u16>().write_volatile(u16::from_le_bytes([low, high])) };
+            unsafe { to.store(u16::from_le_bytes([low, high])) };
             return true;
         }
-        let words = if to.addr().is_multiple_of(4) { from.len() / 4 } else { 0 };
+        let words = if to.is_multiple_of(4) { from.len() / 4 } else { 0 };
         let (head, tail) = from.split_at(words * 4);
         for (index, bytes) in head.chunks_exact(4).enumerate() {
             let word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
             // SAFETY: M: the whole range was checked, and it is aligned.
-            unsafe { to.cast::<u32>().wrapping_add(index).write_volatile(word) };
+            unsafe { to.plus(index * 4).store(word) };
         }
         for (index, byte) in tail.iter().enumerate() {
             // SAFETY: M: the whole range was checked.
-            unsafe { to.wrapping_add(words * 4 + index).write_volatile(*byte) };
+            unsafe { to.plus(words * 4 + index).store(*byte) };
         }
         true
     }
@@ -172,29 +188,28 @@ impl Mapped {
         if !fits(self, offset) || !fits(source, source_offset) {
             return false;
         }
-        let to = self.base.wrapping_add(offset);
-        let from = source.base.wrapping_add(source_offset);
-        let words = if to.addr().is_multiple_of(4) && from.addr().is_multiple_of(4) { bytes / 4 } else { 0 };
+        let to = self.base.plus(offset);
+        let from = source.base.plus(source_offset);
+        let words = if to.is_multiple_of(4) && from.is_multiple_of(4) { bytes / 4 } else { 0 };
         for word in 0..words {
-            let (to, from) = (to.cast::<u32>().wrapping_add(word), from.cast::<u32>().wrapping_add(word));
             // SAFETY: M: the whole range was checked, and both are aligned.
-            unsafe { to.write_volatile(from.read_volatile()) };
+            unsafe { to.plus(word * 4).store(from.plus(word * 4).load::<u32>()) };
         }
         for byte in words * 4..bytes {
             // SAFETY: M: the whole range was checked.
-            unsafe { to.wrapping_add(byte).write_volatile(from.wrapping_add(byte).read_volatile()) };
+            unsafe { to.plus(byte).store(from.plus(byte).load::<u8>()) };
         }
         true
     }
 
-    /// A view of it as bytes that nobody changes: for memory that is mapped read-only and never written again.
+    /// A view of it as bytes that nobody changes: for memory that is mapped read-only and never written again. On the host it is
+    /// as long as what is mapped.
     ///
     /// # Safety
     /// M, and nobody writes this memory as long as the program runs.
-    #[allow(dead_code, reason = "used on the target only")]
     pub(crate) unsafe fn as_constant(&self) -> &'static [u8] {
         // SAFETY: what the caller promised.
-        unsafe { core::slice::from_raw_parts(self.base, self.bytes) }
+        unsafe { self.base.constant(self.bytes) }
     }
 }
 

@@ -1,32 +1,67 @@
 //! What lies in a component's space at fixed places, or where its configuration says.
 
+use crate::entry::{constant, fixed};
 use crate::mapped::Mapped;
-#[cfg(target_os = "none")]
 use abi::boot;
-use protocol::config::{Config, Memory};
-#[cfg(target_os = "none")]
+use protocol::config::{Config, File, Memory, Vm};
 use protocol::layout;
 
-#[cfg(target_os = "none")]
-pub use crate::entry::{
-    boot_info, config, enable_log, guest_ram, memory, payload_file, root_payload, root_scratch, root_scratch_block,
-};
+pub use crate::entry::{boot_info, config, enable_log};
 
 /// The calling thread's IPC buffer: found by its stack, since a thread has no pointer to itself.
 #[cfg(target_os = "none")]
 pub fn ipc_buffer() -> Mapped {
-    let stack = crate::entry::stack_pointer();
-    if stack < layout::STACKS {
-        crate::entry::fixed(boot::ROOT_IPC_BUFFER_ADDRESS, 512)
-    } else {
-        crate::entry::fixed(layout::ipc_buffer(layout::thread_of_stack(stack)), 512)
-    }
+    ipc_buffer_of(crate::entry::stack_pointer())
 }
 
 /// The calling thread's IPC buffer.
 #[cfg(not(target_os = "none"))]
 pub fn ipc_buffer() -> Mapped {
-    crate::host::ipc_buffer()
+    crate::host::thread::ipc_buffer()
+}
+
+/// The IPC buffer of the thread with that stack.
+pub(crate) fn ipc_buffer_of(stack: u32) -> Mapped {
+    if stack < layout::STACKS {
+        fixed(boot::ROOT_IPC_BUFFER_ADDRESS, 512)
+    } else {
+        fixed(layout::ipc_buffer(layout::thread_of_stack(stack)), 512)
+    }
+}
+
+/// A memory that the configuration names. `None` if it does not lie where memories lie.
+pub fn memory(memory: &Memory<'_>) -> Option<Mapped> {
+    let end = memory.address.checked_add(memory.bytes)?;
+    let inside = memory.address >= layout::MEMORIES && end <= layout::PAYLOAD && memory.address.is_multiple_of(4);
+    inside.then(|| fixed(memory.address, memory.bytes))
+}
+
+/// A VMM's window on its guest's RAM.
+pub fn guest_ram(vm: &Vm<'_>) -> Option<Mapped> {
+    vm.ram_base.checked_add(vm.ram_bytes)?;
+    (vm.ram_base >= layout::GUEST_RAM).then(|| fixed(vm.ram_base, vm.ram_bytes))
+}
+
+/// A file for a guest, as its VMM sees it.
+pub fn payload_file(file: &File<'_>) -> Option<Mapped> {
+    let end = file.source.checked_add(file.bytes)?;
+    (file.source >= layout::PAYLOAD && end <= layout::GUEST_RAM).then(|| fixed(file.source, file.bytes))
+}
+
+/// The payload, all of it. For root alone.
+pub fn root_payload(frames: u32) -> &'static [u8] {
+    let bytes = frames.min(boot::root_slot::PAYLOAD_FRAMES_MAX) << 21;
+    constant(boot::ROOT_PAYLOAD_ADDRESS, bytes)
+}
+
+/// The page at which root maps frames while it fills them.
+pub fn root_scratch() -> Mapped {
+    fixed(boot::ROOT_SCRATCH_ADDRESS, 4096)
+}
+
+/// The same for 2 MiB.
+pub fn root_scratch_block() -> Mapped {
+    fixed(boot::ROOT_SCRATCH_BLOCK_ADDRESS, 1 << 21)
 }
 
 /// Every memory of the configuration whose name is `prefix`, a number, and `suffix`, from 0 on without gaps.

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use pong::{Ping, Pong, SUM_NUMBERS, Sum};
-use runtime::{CallError, Endpoint, call};
+use runtime::{CallError, Endpoint, call, log, space};
 
 /// How often it asks.
 pub const ROUNDS: u32 = 10;
@@ -13,6 +13,21 @@ pub fn round(pong: Endpoint, number: u32) -> Result<bool, CallError> {
     let Pong(next) = call(pong, &Ping(number))?;
     let Pong(sum) = call(pong, &Sum([number; SUM_NUMBERS]))?;
     Ok(next == number.wrapping_add(1) && sum == number.wrapping_mul(SUM_NUMBERS as u32))
+}
+
+/// Ping's thread: asks the channel `pong` a few times, and tells.
+pub fn run(_thread: u32) {
+    let Some(pong) = space::config().and_then(|config| config.capability("pong")) else {
+        return log::error!("ping: there is no channel `pong` to call");
+    };
+    for number in 0..ROUNDS {
+        match round(Endpoint(pong), number) {
+            Ok(true) => log::info!("ping {=u32}: answered", number),
+            Ok(false) => log::error!("ping {=u32}: wrong answer", number),
+            Err(_) => log::error!("ping {=u32}: no answer", number),
+        }
+    }
+    log::info!("ping is done");
 }
 
 #[cfg(test)]

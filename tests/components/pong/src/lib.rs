@@ -4,7 +4,7 @@
 
 use postcard_schema::Schema;
 use protocol::Request;
-use runtime::{Answer, Handler, Incoming};
+use runtime::{Answer, Endpoint, Handler, Incoming, Reply, log, serve, space};
 use serde::{Deserialize, Serialize};
 
 /// Asks for the next number.
@@ -51,6 +51,19 @@ impl Handler for Server {
         }
         self.answered = self.answered.wrapping_add(1);
     }
+}
+
+/// Pong's thread: serves the channel `pong`.
+pub fn run(_thread: u32) {
+    let Some(config) = space::config() else {
+        return;
+    };
+    let (Some(endpoint), Some(reply)) = (config.capability("pong"), config.capability("pong.reply")) else {
+        return log::error!("pong: there is no channel `pong` to serve");
+    };
+    log::info!("pong serves");
+    let error = serve(Endpoint(endpoint), Reply(reply), &mut Server::default());
+    log::error!("pong: receiving failed ({=u32})", error as u32);
 }
 
 #[cfg(test)]
