@@ -3,11 +3,12 @@
 //! [`parse`] reads the text, [`resolve`] finds what its names mean, [`check`] holds it against the rules,
 //! [`layout`] gives every object its place, number and owner, [`emit`] writes the records that root executes,
 //! [`pack`] the image, [`replay`] boots it on the desk, [`report`] says what people and machines may want to know of it. Only [`materials`] and this
-//! file touch the world.
+//! file touch the world. [`desk`] composes for a test that has the programs itself.
 
 mod assemble;
 mod check;
 mod defaults;
+pub mod desk;
 mod elf;
 mod emit;
 mod guest;
