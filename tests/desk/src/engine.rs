@@ -247,12 +247,9 @@ impl Engine {
                 return None;
             }
         };
-        let Some(id) = self.strand_of(running) else {
-            let begun = self.begin(running, words);
-            if begun.is_none() {
-                self.fault(Fault::plain(FaultKind::Undefined));
-            }
-            return begun;
+        let Some(id) = self.strand_of(running).or_else(|| self.begin(running, words)) else {
+            self.fault(Fault::plain(FaultKind::Undefined));
+            return None;
         };
         if let Some(kind) = self.doomed.remove(&self.strands[id].name) {
             self.fault(Fault::plain(kind));
@@ -273,7 +270,7 @@ impl Engine {
     }
 
     /// A thread runs for the first time. `None`: what it would execute is no program.
-    fn begin(&mut self, running: &Running, words: [u32; 2]) -> Option<Turn> {
+    fn begin(&mut self, running: &Running, words: [u32; 2]) -> Option<usize> {
         let program = stand_in::program(words).filter(|&program| program < self.programs.len())?;
         let id = self.strands.len();
         let context = &mut self.world.kernel.arena.get_mut(running.tcb).context;
@@ -289,7 +286,7 @@ impl Engine {
         let tcb = running.tcb;
         let (bell, host, cancelled, call) = (Arc::default(), None, false, 0);
         self.strands.push(Strand { name, tcb, program, argument, stack, bell, host, cancelled, call });
-        Some(Turn::Strand(id))
+        Some(id)
     }
 
     /// The running thread, whose strand is `id`, makes a system call: r0, r1, r2-r5, r12.

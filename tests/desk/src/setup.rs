@@ -12,7 +12,7 @@ use bulkhead_tools::compose::{ProgramName, render};
 use kernel_core::sim::World;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// RAM that a system has beside what its compartments need, in bytes: for root and for gaps between them.
 const SPARE_BYTES: u64 = 16 << 20;
@@ -78,27 +78,40 @@ impl Setup {
     pub fn try_start(self) -> Result<System, String> {
         let manifest = self.manifest?;
         let (names, programs): (Vec<String>, Vec<Program>) = self.programs.into_iter().unzip();
-        let number = |wanted: &ProgramName| {
-            let called = called(wanted, &self.folder);
-            let found = names.iter().position(|name| *name == called);
-            found.map(stand_in::code).ok_or_else(|| {
-                format!("the manifest has the program `{called}`, and the test has none: add .program(\"{called}\", ...)")
-            })
-        };
-        let Desk { payload, board, memory_bytes, speakers } =
-            desk::compose(&self.name, &manifest, &self.folder, &mut |name| number(name))
-                .map_err(|reports| render(&reports, false))?;
+        let Desk { payload, board, memory_bytes, speakers } = &*composed(&self.name, &self.folder, &manifest, &names)?;
         let uart = Arc::new(Mutex::new(Uart::default()));
-        let bus = Bus::new(&board, Box::new(uart.clone()), self.devices)?;
-        let header = payload::header(&payload);
+        let bus = Bus::new(board, Box::new(uart.clone()), self.devices)?;
+        let header = payload::header(payload);
         // Each compartment's memory is aligned to its size, so that the gaps are no larger than all of it.
-        let ram_bytes = (u64::from(header.bytes) + 2 * memory_bytes + SPARE_BYTES).next_multiple_of(BLOCK_BYTES) as usize;
-        let used = payload.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-        let world = World::boot(ram_bytes, header, &payload[..used], TICKS_PER_US as u32 * 1_000_000)
+        let ram_bytes = u64::from(header.bytes) + 2 * memory_bytes + SPARE_BYTES;
+        let ram_bytes = ram_bytes.next_multiple_of(BLOCK_BYTES) as usize;
+        let world = World::boot(ram_bytes, header, payload, TICKS_PER_US as u32 * 1_000_000)
             .map_err(|error| format!("the kernel does not boot: {error:?}"))?;
         let engine = Engine::new(world, ram_bytes, programs, bus, self.seed);
-        System::started(engine, speakers, uart, self.seed)
+        System::started(engine, speakers.clone(), uart, self.seed)
     }
+}
+
+/// Composes a manifest for programs of these names; once, however many seeds a test has.
+fn composed(name: &str, folder: &Path, manifest: &str, programs: &[String]) -> Result<Arc<Desk>, String> {
+    type Known = BTreeMap<(PathBuf, String, Vec<String>), Arc<Desk>>;
+    static KNOWN: Mutex<Known> = Mutex::new(BTreeMap::new());
+    let key = (folder.to_owned(), manifest.to_owned(), programs.to_vec());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(desk) = known.get(&key) {
+        return Ok(desk.clone());
+    }
+    let mut code = |wanted: &ProgramName| {
+        let called = called(wanted, folder);
+        let found = programs.iter().position(|program| *program == called);
+        found.map(stand_in::code).ok_or_else(|| {
+            format!("the manifest has the program `{called}`, and the test has none: add .program(\"{called}\", ...)")
+        })
+    };
+    let desk = desk::compose(name, manifest, folder, &mut code).map_err(|reports| render(&reports, false))?;
+    let desk = Arc::new(desk);
+    known.insert(key, desk.clone());
+    Ok(desk)
 }
 
 /// What a test calls a program: what stands in the manifest.

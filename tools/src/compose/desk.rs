@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 /// A composed system without code.
 #[derive(Clone, Debug)]
 pub struct Desk {
-    /// What the kernel boots: header, root's stand-in, the compiled system, the other stand-ins.
+    /// What the kernel boots: header, root's stand-in, the compiled system, the other stand-ins. What the header says beyond
+    /// that is zero.
     pub payload: Vec<u8>,
     /// Its board.
     pub board: Board,
@@ -68,9 +69,10 @@ pub fn compose(
     let kernel = programs.remove(0);
     let materials = Materials { kernel, root, programs, guests: Vec::new() };
     let composed = assemble::assemble(&system, &materials).map_err(|problems| source.reports(problems))?;
-    let start = (composed.kernel.payload - composed.kernel.base) as usize;
+    let payload = &composed.bin[(composed.kernel.payload - composed.kernel.base) as usize..];
+    let end = payload.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     Ok(Desk {
-        payload: composed.bin[start..].to_vec(),
+        payload: payload[..end].to_vec(),
         board: system.board,
         memory_bytes: composed.plan.groups.iter().map(|group| 1_u64 << group.untyped_bits).sum(),
         speakers: composed.plan.speakers.into_iter().map(|who| (who.id, who.name, who.console)).collect(),

@@ -4,7 +4,6 @@
 
 use crate::mapped::Word;
 use core::sync::atomic::{AtomicU32, Ordering};
-use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::vec::Vec;
 
@@ -120,17 +119,15 @@ fn store(address: u32, bytes: usize, value: u32) {
 
 /// Keeps bytes for good. The same bytes are kept once, so that a hundred runs of one system cost no more than one.
 fn keep(bytes: Vec<u8>) -> &'static [u8] {
-    static KEPT: Mutex<Option<HashSet<&'static [u8]>>> = Mutex::new(None);
+    static KEPT: Mutex<Vec<&'static [u8]>> = Mutex::new(Vec::new());
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    let kept = kept.get_or_insert_default();
-    match kept.get(&bytes[..]) {
-        Some(known) => known,
-        None => {
-            let new: &'static [u8] = bytes.leak();
-            kept.insert(new);
-            new
-        }
-    }
+    // There are few, and most differ in length: that is faster than to hash a payload.
+    let known = kept.iter().find(|known| ***known == bytes[..]).copied();
+    known.unwrap_or_else(|| {
+        let new: &'static [u8] = bytes.leak();
+        kept.push(new);
+        new
+    })
 }
 
 #[cfg(test)]
