@@ -72,7 +72,7 @@ pub fn spinner(what: &str) -> ProgressBar {
 pub fn build(board: &str, packages: &[&str]) -> Result<Built> {
     let toolchain = toolchain::find()?;
     let mut cargo = command(&toolchain, board);
-    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
+    cargo.args(packages.iter().flat_map(|package| ["--package".to_owned(), workspace::specification(package)]));
     run(cargo, &format!("building for {board}"))
 }
 

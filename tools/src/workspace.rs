@@ -45,10 +45,32 @@ pub fn packages() -> Result<Vec<Package>> {
 /// The package in a folder; `None` if its Cargo.toml describes none.
 pub fn package(folder: &Path) -> Result<Option<Package>> {
     let Manifest { package, bin, .. } = read(folder)?;
-    Ok(package.map(|Named { name, autobins }| {
+    Ok(package.map(|Named { name, autobins, .. }| {
         let found = autobins && (folder.join("src/main.rs").is_file() || folder.join("src/bin").is_dir());
         Package { name, program: found || !bin.is_empty() }
     }))
+}
+
+/// What cargo calls a package of the workspace. A name alone does not do: packages from outside, which only tests use, may have the
+/// same one. What the workspace does not have is called by its name: cargo will say so.
+pub fn specification(name: &str) -> String {
+    version(name).ok().flatten().map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"))
+}
+
+/// The version of a package of the workspace, which may be the workspace's.
+fn version(name: &str) -> Result<Option<String>> {
+    let Some(workspace) = read(&root())?.workspace else { return Ok(None) };
+    for member in workspace.members {
+        if let Some(package) = read(&root().join(member))?.package.filter(|package| package.name == name) {
+            let shared = workspace.package.and_then(|shared| shared.version);
+            return Ok(match package.version {
+                Some(Version::Own(version)) => Some(version),
+                Some(Version::Shared {}) => shared,
+                None => None,
+            });
+        }
+    }
+    Ok(None)
 }
 
 #[derive(Deserialize)]
@@ -63,11 +85,26 @@ struct Manifest {
 struct Workspace {
     #[serde(default)]
     members: Vec<String>,
+    package: Option<Inherited>,
+}
+
+/// What members may take over.
+#[derive(Deserialize)]
+struct Inherited {
+    version: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Version {
+    Own(String),
+    Shared {},
 }
 
 #[derive(Deserialize)]
 struct Named {
     name: String,
+    version: Option<Version>,
     #[serde(default = "yes")]
     autobins: bool,
 }
@@ -121,5 +158,10 @@ mod tests {
         assert_eq!(["runtime", "kernel-core", "vmm-devices"].map(program), [Some(false); 3]);
         assert_eq!(program("nothing-of-ours"), None);
         assert!(package(&root()).unwrap().is_none());
+    }
+    #[test]
+    fn packages_are_called_with_their_versions_and_strangers_by_name() {
+        assert_eq!(specification("console"), concat!("console@", env!("CARGO_PKG_VERSION")));
+        assert_eq!(specification("no-such-package"), "no-such-package");
     }
 }

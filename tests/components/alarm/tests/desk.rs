@@ -26,9 +26,9 @@ fn an_interrupt_for_which_the_clock_is_not_to_blame_counts_as_a_ring_and_nothing
     system.interrupt("rtc");
     system.run();
     assert_eq!(system.log("alarm"), ["INFO ring 1"]);
-    // Meter sees it in its next period.
+    // Meter sees it in its next round.
     assert!(system.log("meter").is_empty());
-    system.advance_us(20_000);
+    system.advance_us(meter::ROUND_US);
     assert_eq!(system.log("meter"), ["INFO saw ring 1"]);
 }
 

@@ -9,18 +9,28 @@ const ALONE: &str = "
     [component.meter]
     crate = \"meter\"
     budget = \"1ms\"
-    period = \"20ms\"
+    period = \"5ms\"
 ";
 
 #[test]
-fn it_works_once_in_each_period() {
+fn it_works_at_its_times() {
     let mut system = System::text(ALONE).program("meter", meter::run).start();
     system.run();
-    // The first round is at the start, so the hundredth is after 99 periods.
-    system.advance_us(99 * 20_000 - 1_000);
+    // The first round is at the start, so the hundredth is after 99 more. It looks at the clock every 5 ms.
+    system.advance_us(99 * meter::ROUND_US - 1_000);
     assert!(system.log("meter").is_empty());
-    system.advance_us(2_000);
+    system.advance_us(6_000);
     assert_eq!(system.log("meter"), ["INFO 100 rounds"]);
-    system.advance_us(100 * 20_000);
+    system.advance_us(100 * meter::ROUND_US);
     assert_eq!(system.log("meter"), ["INFO 100 rounds", "INFO 200 rounds"]);
+}
+
+#[test]
+fn neither_chance_nor_time_makes_it_drift() {
+    for seed in 0..20 {
+        let mut system = System::text(ALONE).program("meter", meter::run).seed(seed).start();
+        system.advance_us(400 * meter::ROUND_US);
+        let rounds: Vec<String> = (1..=4).map(|hundreds| format!("INFO {hundreds}00 rounds")).collect();
+        assert_eq!(system.log("meter"), rounds, "seed {seed}");
+    }
 }
