@@ -17,8 +17,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar};
 use std::thread::JoinHandle;
 
-/// A system that is busy for so long without a pause is taken for one that will never end.
-const BUSY_TICKS_MAX: u64 = 200_000 * TICKS_PER_US;
+/// A system that enters the kernel so often without a pause, or is busy for so long, is taken for one that will never end.
+const BUSY_ENTRIES_MAX: u64 = 20_000;
+const BUSY_TICKS_MAX: u64 = 1_000_000 * TICKS_PER_US;
 
 /// A function that stands for a program. The argument is the thread's number.
 pub type Program = Arc<dyn Fn(u32) + Send + Sync>;
@@ -85,8 +86,8 @@ pub struct Engine {
     pub(crate) vttbr: u64,
     /// The kernel was entered and not yet left.
     entered: bool,
-    /// When nobody could run last.
-    idle_at: u64,
+    /// When nobody could run last, in ticks and in entries.
+    idle_at: (u64, u64),
 }
 
 impl Engine {
@@ -108,7 +109,7 @@ impl Engine {
             entries: 0,
             vttbr: 0,
             entered: true,
-            idle_at: 0,
+            idle_at: (0, 0),
         };
         engine.world.kernel.platform.preempt_every = engine.jitter.preempt_every();
         engine
@@ -168,11 +169,14 @@ impl Engine {
                 Next::Idle if self.skip() => {}
                 Next::Idle => return Turn::Test,
                 Next::Run(running) => {
-                    if self.now() - self.idle_at > BUSY_TICKS_MAX {
+                    let (since, entries) = self.idle_at;
+                    let (busy, entered) = (self.now() - since, self.entries - entries);
+                    if busy > BUSY_TICKS_MAX || entered > BUSY_ENTRIES_MAX {
                         let who = self.strand_of(&running).map_or("?", |id| &self.strands[id].name).to_owned();
-                        let busy_ms = BUSY_TICKS_MAX / TICKS_PER_US / 1000;
+                        let busy_us = busy / TICKS_PER_US;
                         self.fail(format!(
-                            "nobody has waited for {busy_ms} ms, and `{who}` runs: does it turn in a circle?"
+                            "the system does not come to rest: busy for {busy_us} us and {entered} entries to the kernel, \
+                             and `{who}` runs. Does it turn in a circle?"
                         ));
                     } else if let Some(turn) = self.run(&running) {
                         return turn;
@@ -228,7 +232,7 @@ impl Engine {
         let to = if allowed { next } else { self.limits.skip_to };
         let machine = &mut self.world.kernel.platform;
         machine.now = machine.now.max(to);
-        self.idle_at = machine.now;
+        self.idle_at = (machine.now, self.entries);
         allowed
     }
 

@@ -4,13 +4,18 @@ use crate::device::Device;
 use std::collections::VecDeque;
 use vmm_devices::pl011::Pl011;
 
+/// UARTCR, and its bits UARTEN and RXE (ARM DDI 0183G 3.3.8).
+const CONTROL: u32 = 0x30;
+const RECEIVES: u32 = 1 << 9 | 1;
+
 /// The UART and its wire.
 #[derive(Debug, Default)]
 pub struct Uart {
     port: Pl011,
     level: bool,
-    /// Bytes on their way in; each arrives when there is room for it.
+    /// Bytes on their way in; each arrives when there is room for it, and none before somebody listens.
     arriving: VecDeque<u8>,
+    receives: bool,
     /// All that was sent.
     pub sent: Vec<u8>,
 }
@@ -23,7 +28,8 @@ impl Uart {
     }
 
     fn pump(&mut self) {
-        while self.port.room() > 0
+        while self.receives
+            && self.port.room() > 0
             && let Some(byte) = self.arriving.pop_front()
         {
             self.port.receive(byte, &mut |level| self.level = level);
@@ -38,6 +44,9 @@ impl Device for Uart {
         value
     }
     fn store(&mut self, offset: u32, _: u32, value: u32) {
+        if offset == CONTROL {
+            self.receives = value & RECEIVES == RECEIVES;
+        }
         self.port.write(offset, value, &mut |level| self.level = level, &mut |byte| self.sent.push(byte));
         self.pump();
     }
@@ -53,10 +62,12 @@ mod tests {
     #[test]
     fn what_is_typed_arrives_however_much_it_is_and_pulls_the_line() {
         let mut uart = Uart::default();
-        uart.store(0x2c, 4, 0x70);
-        uart.store(0x38, 4, 0x50);
         let typed: Vec<u8> = (0..100).collect();
         uart.type_bytes(&typed);
+        uart.store(0x2c, 4, 0x70);
+        uart.store(0x38, 4, 0x50);
+        assert!(!uart.line());
+        uart.store(CONTROL, 4, 0x301);
         assert!(uart.line());
         let taken: Vec<u8> = typed.iter().map(|_| uart.load(0, 4) as u8).collect();
         assert_eq!((taken, uart.line()), (typed, false));

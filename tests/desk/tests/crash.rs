@@ -1,0 +1,102 @@
+//! What becomes of a component that crashes: root's policies, on the real kernel.
+
+mod common;
+
+use common::{pair_with_policy, ping_without};
+use desk::{Setup, System};
+use runtime::{Answer, Endpoint, Handler, Incoming, Reply, serve, space};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A pong that dies of the messages of these numbers, counted over all of its lives.
+struct Mortal<'a> {
+    server: pong::Server,
+    count: &'a AtomicU32,
+    deadly: fn(u32) -> bool,
+}
+
+impl Handler for Mortal<'_> {
+    fn handle(&mut self, incoming: &Incoming<'_>, answer: &mut Answer) {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        assert!(!(self.deadly)(number), "message {number} is deadly");
+        self.server.handle(incoming, answer);
+    }
+}
+
+fn mortal(setup: Setup, deadly: fn(u32) -> bool) -> Setup {
+    let count = Arc::new(AtomicU32::new(0));
+    setup.program("pong", move |_| {
+        let config = space::config().expect("it has a configuration");
+        let capability = |name| config.capability(name).expect("it has its channel");
+        let mut handler = Mortal { server: pong::Server::default(), count: &count, deadly };
+        serve(Endpoint(capability("pong")), Reply(capability("pong.reply")), &mut handler);
+    })
+}
+
+fn after(policy: &str, deadly: fn(u32) -> bool) -> System {
+    let mut system = mortal(pair_with_policy(policy), deadly).start();
+    system.advance_us(500_000);
+    system
+}
+
+/// A thread in the first instructions of its program, with its stack at its top.
+const DIED: &str = "ERROR pong died: undefined instruction (or panic) at address 0x0, pc 0x1000000c, sp 0x18010000, syndrome 0x0";
+
+#[test]
+fn a_server_that_dies_at_work_is_built_again_and_its_caller_gets_an_error() {
+    // Each of ping's rounds is two messages: the first of its fourth round kills.
+    let system = after("restart", |number| number == 6);
+    assert_eq!(system.log("ping"), ping_without(&[3]));
+    assert_eq!(system.log("pong"), ["ERROR panic: message 6 is deadly"]);
+    assert_eq!(system.log("root"), ["INFO system is up", DIED, "INFO pong crashed: restarted, 1 times by now"]);
+    assert!(system.is_alive("pong"));
+    // What the panicking thread has said is on the wire as well, since its log ring outlives it.
+    assert!(system.wire().contains(&"[pong] ERROR panic: message 6 is deadly".to_owned()));
+}
+
+#[test]
+fn one_that_is_to_be_stopped_is_gone_and_its_caller_gets_errors() {
+    let system = after("stop", |number| number == 6);
+    assert_eq!(system.log("ping"), ping_without(&[3, 4, 5, 6, 7, 8, 9]));
+    assert_eq!(system.log("root").last().unwrap(), "INFO pong crashed: stopped");
+    assert!(!system.is_alive("pong") && system.is_alive("ping") && !system.is_off());
+}
+
+#[test]
+fn one_that_crashes_again_and_again_is_stopped() {
+    let system = after("restart", |_| true);
+    assert_eq!(system.log("ping"), ping_without(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+    let told = system.log("root");
+    assert_eq!(told.iter().filter(|line| line.ends_with("times by now")).count(), 5);
+    assert_eq!(told.last().unwrap(), "ERROR pong crashed again and again: stopped");
+}
+
+#[test]
+fn one_without_which_nothing_goes_takes_the_machine_down_and_its_words_get_out() {
+    let system = after("panic", |number| number == 6);
+    assert!(system.is_off());
+    for line in ["[root] ERROR system crashed", "[pong] ERROR panic: message 6 is deadly"] {
+        assert!(system.wire().contains(&line.to_owned()), "{line}");
+    }
+}
+
+#[test]
+fn the_console_is_one_of_those() {
+    let mut system = common::pair().start();
+    system.run();
+    system.fault("console", desk::FaultKind::Data);
+    system.interrupt("uart");
+    system.advance_us(500_000);
+    assert!(system.is_off());
+    assert_eq!(system.log("root").last().unwrap(), "ERROR system crashed");
+}
+
+#[test]
+fn the_log_comes_back_and_tells_what_was_said_meanwhile() {
+    let mut system = common::pair().start();
+    system.fault("log", desk::FaultKind::Data);
+    system.run();
+    assert!(system.log("root").contains(&"INFO log crashed: restarted, 1 times by now".to_owned()));
+    system.advance_us(200_000);
+    assert!(system.wire().contains(&"[ping] INFO ping is done".to_owned()), "{:#?}", system.wire());
+}
