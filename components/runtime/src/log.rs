@@ -8,7 +8,7 @@ pub use defmt;
 
 #[cfg(not(target_os = "none"))]
 #[doc(hidden)]
-pub use crate::host::words::{Level, say};
+pub use crate::host::words::{ByDebug, ByDisplay, Level, Show, say};
 
 macro_rules! level {
     ($dollar:tt $name:ident $level:ident $upper:ident $doc:literal) => {
@@ -28,7 +28,13 @@ macro_rules! level {
         #[macro_export]
         macro_rules! $name {
                                     ($dollar format:literal $dollar(, $dollar argument:expr)* $dollar(,)?) => {
-                                        $crate::log::say($crate::log::Level::$upper, $dollar format, &[$dollar(&$dollar argument),*])
+                                        {
+                                            #[allow(unused_imports, reason = "who logs no arguments shows none")]
+                                            use $crate::log::{ByDebug as _, ByDisplay as _};
+                                            $crate::log::say($crate::log::Level::$upper, $dollar format, &[
+                                                $dollar((&$crate::log::Show(&$dollar argument)).text()),*
+                                            ])
+                                        }
                                     };
                                 }
         pub use $name as $level;

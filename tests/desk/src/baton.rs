@@ -11,8 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Wall time after which a strand that has not come back is taken for lost: it turns in a circle without entering the kernel.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Wall time after which a strand that has not come back is taken for lost: it turns in a circle without entering the kernel. A
+/// debugger may need more.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
 
 /// What all threads of the host share.
 pub struct Shared {

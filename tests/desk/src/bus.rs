@@ -107,7 +107,10 @@ mod tests {
     fn devices_stand_where_the_board_has_them_and_are_known_by_name() {
         let board = boards::find("qemu-virt").unwrap();
         let mut bus = Bus::new(&board, Box::<Registers>::default(), BTreeMap::new()).unwrap();
-        assert_eq!((bus.intid("uart"), bus.intid("rtc"), bus.intid("rtc.irq"), bus.intid("rtc.irq.1")), (Some(33), Some(34), Some(34), None));
+        assert_eq!(
+            (bus.intid("uart"), bus.intid("rtc"), bus.intid("rtc.irq"), bus.intid("rtc.irq.1")),
+            (Some(33), Some(34), Some(34), None)
+        );
         assert_eq!(bus.at(0x0901_0010).map(|(_, offset)| offset), Some(0x10));
         assert!(bus.at(0x0902_0000).is_none() && bus.device("rtc").is_some() && bus.device("disk").is_none());
         let strange = BTreeMap::from([("disk".to_owned(), Box::<Registers>::default() as Box<dyn Device>)]);

@@ -34,8 +34,7 @@ impl Lines {
         active: &'a BTreeSet<u32>,
     ) -> impl Iterator<Item = (u32, u64)> + 'a {
         let all = self.once.iter().chain(&self.pulled);
-        all.map(|(&intid, &at)| (intid, at))
-            .filter(|(intid, _)| enabled.contains(intid) && !active.contains(intid))
+        all.map(|(&intid, &at)| (intid, at)).filter(|(intid, _)| enabled.contains(intid) && !active.contains(intid))
     }
 
     /// The interrupt that comes now: of several, that with the lowest number.

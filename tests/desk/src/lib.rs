@@ -34,6 +34,8 @@ mod setup;
 mod stand_in;
 mod story;
 mod system;
+#[cfg(test)]
+mod tests;
 mod uart;
 
 pub use abi::fault::FaultKind;

@@ -26,8 +26,7 @@ impl Engine {
 
     /// Loads 1, 2 or 4 bytes, aligned.
     pub fn load(&mut self, address: u32, bytes: u32) -> Result<u32, Fault> {
-        let physical =
-            self.translate(address, MapFlags::READ).map_err(|mapped| Fault::data(address, false, mapped))?;
+        let physical = self.translate(address, MapFlags::READ).map_err(|mapped| Fault::data(address, false, mapped))?;
         match self.in_ram(physical) {
             Some(at) => {
                 let word = self.world.kernel.arena.read_word(at & !3) >> (8 * (at & 3));
@@ -44,8 +43,7 @@ impl Engine {
 
     /// Stores 1, 2 or 4 bytes, aligned.
     pub fn store(&mut self, address: u32, bytes: u32, value: u32) -> Result<(), Fault> {
-        let physical =
-            self.translate(address, MapFlags::WRITE).map_err(|mapped| Fault::data(address, true, mapped))?;
+        let physical = self.translate(address, MapFlags::WRITE).map_err(|mapped| Fault::data(address, true, mapped))?;
         match self.in_ram(physical) {
             Some(at) => {
                 let (word, shift) = (at & !3, 8 * (at & 3));
@@ -77,8 +75,7 @@ impl Engine {
 
     /// The words of the running thread's code from `address` on, if it may execute them.
     pub fn fetch(&mut self, address: u32) -> Result<[u32; 2], Fault> {
-        let physical =
-            self.translate(address, MapFlags::EXECUTE).map_err(|mapped| Fault::fetch(address, mapped))?;
+        let physical = self.translate(address, MapFlags::EXECUTE).map_err(|mapped| Fault::fetch(address, mapped))?;
         let at = self.in_ram(physical).ok_or(Fault::fetch(address, true))? & !3;
         Ok([self.world.kernel.arena.read_word(at), self.world.kernel.arena.read_word(at + 4)])
     }

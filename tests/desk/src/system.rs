@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A system on the desk. It only goes on when the test says so, and a test fails when the kernel breaks an invariant.
 pub struct System {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     speakers: Vec<(u8, String, bool)>,
     uart: Arc<Mutex<Uart>>,
     seed: Option<u64>,
@@ -39,9 +39,10 @@ impl System {
         system.engine().limits = Limits { skip_to: 0, until_built: true };
         system.shared.drive();
         system.engine().limits.until_built = false;
-        let failed = match system.is_off() || system.log("root").is_empty() {
-            true => Some("root could not build the system".to_owned()),
-            false => system.engine().failure.take(),
+        let failed = {
+            let mut engine = system.engine();
+            let not_built = !engine.is_built() || engine.is_off();
+            engine.failure.take().or(not_built.then(|| "root could not build the system".to_owned()))
         };
         match failed {
             None => Ok(system),

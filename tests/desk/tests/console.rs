@@ -136,7 +136,11 @@ fn more_than_rings_and_fifos_hold_arrives_whole_in_both_directions() {
         system.advance_us(50_000);
         system.type_to("one", "short\n");
         system.advance_us(200_000);
-        assert_eq!(said(&system, "one"), [format!("> {}", text.to_uppercase()), "> SHORT".to_owned(), "> ".to_owned()], "seed {seed}");
+        assert_eq!(
+            said(&system, "one"),
+            [format!("> {}", text.to_uppercase()), "> SHORT".to_owned(), "> ".to_owned()],
+            "seed {seed}"
+        );
         let lines: Vec<String> = (0..LINES).map(|n| format!("line {n} of the talker")).collect();
         assert_eq!(said(&system, "talker"), lines, "seed {seed}");
     }

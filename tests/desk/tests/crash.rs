@@ -40,7 +40,8 @@ fn after(policy: &str, deadly: fn(u32) -> bool) -> System {
 }
 
 /// A thread in the first instructions of its program, with its stack at its top.
-const DIED: &str = "ERROR pong died: undefined instruction (or panic) at address 0x0, pc 0x1000000c, sp 0x18010000, syndrome 0x0";
+const DIED: &str =
+    "ERROR pong died: undefined instruction (or panic) at address 0x0, pc 0x1000000c, sp 0x18010000, syndrome 0x0";
 
 #[test]
 fn a_server_that_dies_at_work_is_built_again_and_its_caller_gets_an_error() {

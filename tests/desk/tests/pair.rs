@@ -33,7 +33,8 @@ fn words_are_there_when_they_are_said_and_on_the_wire_when_the_log_has_come() {
 
 #[test]
 fn a_passive_server_answers_on_its_callers_time() {
-    let manifest = include_str!("../../systems/pair.toml").replace("crate = \"pong\"", "crate = \"pong\"\npassive = true");
+    let manifest =
+        include_str!("../../systems/pair.toml").replace("crate = \"pong\"", "crate = \"pong\"\npassive = true");
     let mut system = System::text(&manifest).program("ping", ping::run).program("pong", pong::run).start();
     // Root has waited for it to receive, so it has spoken before the system was up.
     assert_eq!(system.log("pong"), ["INFO pong serves"]);

@@ -72,21 +72,27 @@ fn a_hundred_seeds_come_to_the_same_results() {
     let (mut runs, mut entries) = (BTreeSet::new(), 0);
     for seed in 0..SEEDS {
         let mut system = system(seed);
-        system.advance_us(2_500_000);
+        for _ in 0..2 {
+            system.advance_us(30_000);
+            system.interrupt("rtc");
+        }
+        system.advance_us(100_000);
         assert_eq!(system.log("ping"), ping_without(&[3]), "seed {seed}");
         assert_eq!(system.log("pong"), ["ERROR panic: the eighth message is deadly"], "seed {seed}");
         assert_eq!(system.log("alarm"), ["INFO ring 1", "INFO ring 2"], "seed {seed}");
-        assert_eq!(system.log("meter"), ["INFO saw ring 1", "INFO 100 rounds", "INFO saw ring 2"], "seed {seed}");
+        assert_eq!(system.log("meter"), ["INFO saw ring 1", "INFO saw ring 2"], "seed {seed}");
         let root = system.log("root");
         assert_eq!(root[2..], ["INFO pong crashed: restarted, 1 times by now"], "seed {seed}");
-        let mut wire = system.wire();
-        assert_eq!(wire.len(), 11 + 1 + 2 + 3 + 3, "seed {seed}: {wire:#?}");
-        wire.sort();
-        assert_eq!(wire.iter().filter(|line| line.starts_with("[meter]")).count(), 3);
+        // All of it is on the wire, too; in which order depends on chance.
+        let said: usize = ["root", "ping", "pong", "alarm", "meter"].map(|who| system.log(who).len()).iter().sum();
+        assert_eq!((system.wire().len(), said), (19, 19), "seed {seed}: {:#?}", system.wire());
         runs.insert((system.kernel_entries(), system.now_us()));
         entries += system.kernel_entries();
     }
     assert!(runs.len() > 50, "seeds make little difference: {} different runs", runs.len());
     let each_ms = began.elapsed().as_secs_f64() * 1e3 / SEEDS as f64;
-    println!("{SEEDS} seeds of six components, 2.5 s each: {each_ms:.1} ms each, {} entries each", entries / SEEDS);
+    println!(
+        "{SEEDS} seeds of six components, 160 ms of their time: {each_ms:.1} ms each, {} entries",
+        entries / SEEDS
+    );
 }

@@ -5,7 +5,7 @@ mod common;
 use abi::message::MESSAGE_BYTES_MAX;
 use common::{pair, pair_with_policy, ping_without};
 use desk::System;
-use runtime::{Answer, Endpoint, Handler, Incoming, Mapped, Notification, Reply, log, space, svc};
+use runtime::{Answer, Endpoint, Handler, Incoming, Mapped, Notification, Reply, log, space};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What the test is told when it lets the system run.
@@ -134,36 +134,4 @@ fn a_test_that_forgets_something_is_told_what() {
     assert_eq!(stranger, "the system has no component `peng`; there are root, console, log, ping, pong");
     let silence = failure(|| system.interrupt("disk"));
     assert_eq!(silence, "the board has no interrupt `disk`; its devices are uart, rtc");
-}
-
-/// Threads of this process.
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
-}
-
-#[test]
-fn no_thread_and_no_destructor_is_left_behind() {
-    use std::sync::Arc;
-    let kept = Arc::new(());
-    let before = threads();
-    for _ in 0..3 {
-        let held = kept.clone();
-        let holder = move |_| {
-            let _held = held.clone();
-            loop {
-                svc::yield_now();
-            }
-        };
-        let manifest = "[system]\nversion = 1\n[component.a]\ncrate = \"a\"\n";
-        let mut system = System::text(manifest).program("a", holder).start();
-        system.advance_us(30_000);
-        assert!(threads() >= before + 3 && Arc::strong_count(&kept) == 3);
-    }
-    assert_eq!(Arc::strong_count(&kept), 1);
-    // Other tests of this process come and go: only what stays counts.
-    let patience = std::time::Instant::now();
-    while threads() > before + 8 && patience.elapsed().as_secs() < 10 {
-        std::thread::yield_now();
-    }
-    assert!(threads() <= before + 8, "{} threads, {before} before", threads());
 }

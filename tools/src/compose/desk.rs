@@ -122,6 +122,9 @@ mod tests {
         assert!(told(PAIR).contains("nobody gave it"));
         let vm = "[system]\nversion = 1\n[vm.linux]\nkernel = \"debian:armmp\"\nram = \"64MiB\"\n";
         let message = told(vm);
-        assert!(message.contains("`linux` is a VM, and the desk has none") && message.contains("it.toml:3"), "{message}");
+        assert!(
+            message.contains("`linux` is a VM, and the desk has none") && message.contains("it.toml:3"),
+            "{message}"
+        );
     }
 }

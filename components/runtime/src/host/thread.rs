@@ -222,7 +222,10 @@ mod tests {
         let ring = (layout::LOG_RING - BASE) as usize + abi::ring::RING_HEADER_BYTES;
         let state = machine.0.borrow();
         assert_eq!(&state.0[ring..ring + 15], b"\0\x85INFO 3 sheep\0");
-        assert_eq!((&state.1[..], &state.2[..]), (&[String::from("INFO 3 sheep")][..], &[abi::Syscall::Wait as u32][..]));
+        assert_eq!(
+            (&state.1[..], &state.2[..]),
+            (&[String::from("INFO 3 sheep")][..], &[abi::Syscall::Wait as u32][..])
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Words for people on the host: what defmt does on the target, as text.
 
-use core::fmt::{Display, Write as _};
-use std::string::String;
+use core::fmt::{Debug, Display, Write as _};
+use std::string::{String, ToString};
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,8 +31,38 @@ impl Level {
     }
 }
 
+/// An argument as text: by its `Display` if it has one, else by its `Debug`. The log's macros bring both traits along, and the
+/// language prefers the one that needs no further reference.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct Show<'a, T: ?Sized>(pub &'a T);
+
+#[doc(hidden)]
+pub trait ByDisplay {
+    /// The text.
+    fn text(&self) -> String;
+}
+
+#[doc(hidden)]
+pub trait ByDebug {
+    /// The text.
+    fn text(&self) -> String;
+}
+
+impl<T: Display + ?Sized> ByDisplay for Show<'_, T> {
+    fn text(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl<T: Debug + ?Sized> ByDebug for &Show<'_, T> {
+    fn text(&self) -> String {
+        std::format!("{:?}", self.0)
+    }
+}
+
 /// The text of a line: `{=u32}`, `{=str}`, `{=u32:#010x}` and the like are replaced by the arguments, in their order.
-pub fn render(format: &str, arguments: &[&dyn Display]) -> String {
+pub fn render(format: &str, arguments: &[String]) -> String {
     let mut text = String::new();
     let mut arguments = arguments.iter();
     let mut rest = format;
@@ -49,7 +79,7 @@ pub fn render(format: &str, arguments: &[&dyn Display]) -> String {
             rest = behind;
             let hint = parameter.split_once(':').map_or("", |(_, hint)| hint);
             match arguments.next() {
-                Some(argument) => show(&mut text, *argument, hint),
+                Some(argument) => show(&mut text, argument, hint),
                 None => text.push_str("(missing)"),
             }
         }
@@ -59,8 +89,7 @@ pub fn render(format: &str, arguments: &[&dyn Display]) -> String {
 }
 
 /// One argument by its hint: `x`, `X`, `b`, with `#`, `0` and a width before it. Others only matter to the decoder.
-fn show(text: &mut String, argument: &dyn Display, hint: &str) {
-    let plain = std::format!("{argument}");
+fn show(text: &mut String, plain: &str, hint: &str) {
     let (hint, prefixed) = hint.strip_prefix('#').map_or((hint, false), |rest| (rest, true));
     let kind = hint.trim_start_matches(|c: char| c.is_ascii_digit());
     let width = hint[..hint.len() - kind.len()].parse().unwrap_or(0);
@@ -79,7 +108,7 @@ fn show(text: &mut String, argument: &dyn Display, hint: &str) {
 
 /// Says a line, which is only put together if somebody listens.
 #[doc(hidden)]
-pub fn say(level: Level, format: &str, arguments: &[&dyn Display]) {
+pub fn say(level: Level, format: &str, arguments: &[String]) {
     if super::ask(|_| ()).is_some() {
         super::thread::say(level, &render(format, arguments));
     }
@@ -89,17 +118,22 @@ pub fn say(level: Level, format: &str, arguments: &[&dyn Display]) {
 mod tests {
     use super::*;
 
+    macro_rules! line {
+        ($format:literal $(, $argument:expr)*) => { render($format, &[$((&Show(&$argument)).text()),*]) };
+    }
+
     #[test]
     fn lines_read_as_defmt_shows_them() {
-        for (format, arguments, text) in [
-            ("ping {=u32}: answered", &[&7_u32 as &dyn Display][..], "ping 7: answered"),
-            ("pc {=u32:#010x} sp {=u32:#x}", &[&0x1234_u32, &10_u8], "pc 0x00001234 sp 0xa"),
-            ("{=str} {=u64}.{=u64:03}", &[&"took", &12_u64, &7_u64], "took 12.007"),
-            ("{{{=bool}}} {} {=u8:08b}", &[&true, &-5, &5], "{true} -5 00000101"),
-            ("{=u32} {=u32}", &[&1], "1 (missing)"),
-            ("nothing at all", &[], "nothing at all"),
-        ] {
-            assert_eq!(render(format, arguments), text);
-        }
+        assert_eq!(line!("ping {=u32}: answered", 7), "ping 7: answered");
+        assert_eq!(line!("pc {=u32:#010x} sp {=u32:#x}", 0x1234_u32, 10_u8), "pc 0x00001234 sp 0xa");
+        assert_eq!(line!("{=str} {=u64}.{=u64:03}", "took", 12_u64, 7_u64), "took 12.007");
+        assert_eq!(line!("{{{=bool}}} {} {=u8:08b}", true, -5, 5), "{true} -5 00000101");
+        assert_eq!(line!("{=u32} {=u32}", 1), "1 (missing)");
+        assert_eq!(line!("nothing at all"), "nothing at all");
+    }
+
+    #[test]
+    fn what_has_no_text_is_shown_as_people_debug_it() {
+        assert_eq!(line!("{=[u8]} {:?}", [1_u8, 2], Some(String::from("x"))), "[1, 2] Some(\"x\")");
     }
 }

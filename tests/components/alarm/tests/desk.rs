@@ -34,8 +34,11 @@ fn an_interrupt_for_which_the_clock_is_not_to_blame_counts_as_a_ring_and_nothing
 
 #[test]
 fn what_the_driver_writes_stands_in_the_registers() {
-    let mut system =
-        System::read(SYSTEM).program("alarm", alarm::run).program("meter", meter::run).device("rtc", desk::Registers::default()).start();
+    let mut system = System::read(SYSTEM)
+        .program("alarm", alarm::run)
+        .program("meter", meter::run)
+        .device("rtc", desk::Registers::default())
+        .start();
     system.set_register("rtc", 0x00, 41);
     system.run();
     let written = [0x04, 0x10, 0x1c].map(|offset| system.register("rtc", offset));
