@@ -28,6 +28,14 @@ fn a_server_whose_callers_time_runs_out_goes_on_with_the_next_and_root_says_so()
     ended.tells("server used up its caller's time, 2 times by now").never_tells("died").never_tells("crashed");
 }
 
+#[test]
+fn a_driver_and_a_component_with_times_of_its_own_do_as_on_the_desk() {
+    for board in BOARDS {
+        let ended = Run::system("clock", 60).board(board).until("saw ring 2").go().ended_with(0);
+        ended.tells("[alarm] INFO ring 2").tells("[meter] INFO saw ring 1").never_tells("ERROR");
+    }
+}
+
 fn bare(name: &str) {
     for board in BOARDS {
         let run = Run::system(name, 90).board(board).prompt(r"\? $").input("hello there\n");
