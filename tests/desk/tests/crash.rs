@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{pair_with_policy, ping_without};
+use common::{pair_with, pair_with_policy, ping_without};
 use desk::{Setup, System};
 use runtime::{Answer, Endpoint, Handler, Incoming, Reply, serve, space};
 use std::sync::Arc;
@@ -53,6 +53,17 @@ fn a_server_that_dies_at_work_is_built_again_and_its_caller_gets_an_error() {
     assert!(system.is_alive("pong"));
     // What the panicking thread has said is on the wire as well, since its log ring outlives it.
     assert!(system.wire().contains(&"[pong] ERROR panic: message 6 is deadly".to_owned()));
+}
+
+#[test]
+fn a_passive_server_that_dies_gives_its_callers_time_back() {
+    for policy in ["restart", "stop"] {
+        let setup = pair_with(&format!("on-crash = \"{policy}\"\npassive = true"));
+        let mut system = mortal(setup, |number| number == 6).start();
+        system.advance_us(500_000);
+        let unanswered: &[u32] = if policy == "stop" { &[3, 4, 5, 6, 7, 8, 9] } else { &[3] };
+        assert_eq!(system.log("ping"), ping_without(unanswered), "{policy}");
+    }
 }
 
 #[test]

@@ -1,22 +1,17 @@
-//! What a test leaves behind: nothing. Alone in its program, so that threads can be counted.
+//! What a test leaves behind: nothing. One test alone in its program, so that threads can be counted.
 
 use desk::System;
 use runtime::svc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 const SYSTEM: &str = "[system]\nversion = 1\n[component.a]\ncrate = \"a\"\non-crash = \"restart\"\n";
-
-/// One test at a time.
-static TURN: Mutex<()> = Mutex::new(());
 
 /// Threads of this process.
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
 
-#[test]
-fn no_thread_is_left_and_every_destructor_runs() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+fn no_thread_is_left() {
     let kept = Arc::new(());
     let before = threads();
     for _ in 0..3 {
@@ -40,7 +35,7 @@ fn no_thread_is_left_and_every_destructor_runs() {
     assert_eq!((threads() - before, Arc::strong_count(&kept)), (0, 1));
 }
 
-/// What a destructor does with the kernel while its thread is unwound.
+/// Its destructor calls the kernel while its thread is unwound, and gets errors.
 struct Signals;
 
 impl Drop for Signals {
@@ -50,9 +45,7 @@ impl Drop for Signals {
     }
 }
 
-#[test]
-fn a_destructor_that_calls_the_kernel_gets_an_error_and_hangs_nobody() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+fn destructors_run() {
     let program = |_| {
         let _signals = Signals;
         loop {
@@ -64,4 +57,10 @@ fn a_destructor_that_calls_the_kernel_gets_an_error_and_hangs_nobody() {
     system.fault("a", desk::FaultKind::Data);
     system.advance_us(30_000);
     assert!(system.log("a").is_empty() && system.is_alive("a"));
+}
+
+#[test]
+fn no_thread_is_left_and_a_destructor_that_calls_the_kernel_hangs_nobody() {
+    no_thread_is_left();
+    destructors_run();
 }

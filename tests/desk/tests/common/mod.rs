@@ -10,10 +10,15 @@ pub fn pair() -> Setup {
 
 /// Ping and pong, and what happens when pong crashes. Its program is given by the test.
 pub fn pair_with_policy(on_crash: &str) -> Setup {
+    pair_with(&format!("on-crash = \"{on_crash}\""))
+}
+
+/// Ping, and pong with these keys. Its program is given by the test.
+pub fn pair_with(keys: &str) -> Setup {
     let manifest = format!(
         "[system]\nversion = 1\n\
          [component.ping]\ncrate = \"ping\"\n\
-         [component.pong]\ncrate = \"pong\"\non-crash = \"{on_crash}\"\n\
+         [component.pong]\ncrate = \"pong\"\n{keys}\n\
          [channel.pong]\nfrom = \"ping\"\nto = \"pong\"\n"
     );
     System::text(&manifest).program("ping", ping::run)
