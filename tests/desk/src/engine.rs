@@ -8,6 +8,7 @@ use crate::stand_in::{self, CALL, RETURN};
 use crate::story::Story;
 use abi::fault::FaultKind;
 use core::mem::{offset_of, take};
+use core::ops::Range;
 use kernel_core::sim::{World, check_all};
 use kernel_core::tcb::{State, Tcb};
 use kernel_core::{Context, Handle, Next, Running};
@@ -67,7 +68,8 @@ pub struct Limits {
 /// All of it.
 pub struct Engine {
     pub(crate) world: World,
-    pub(crate) ram_bytes: usize,
+    /// Where RAM is in the physical address space.
+    pub(crate) ram: Vec<Range<u64>>,
     pub(crate) programs: Vec<Program>,
     pub(crate) strands: Vec<Strand>,
     pub(crate) turn: Turn,
@@ -92,10 +94,10 @@ pub struct Engine {
 
 impl Engine {
     /// A machine whose kernel has just booted.
-    pub fn new(world: World, ram_bytes: usize, programs: Vec<Program>, bus: Bus, seed: Option<u64>) -> Self {
+    pub fn new(world: World, ram: Vec<Range<u64>>, programs: Vec<Program>, bus: Bus, seed: Option<u64>) -> Self {
         let mut engine = Self {
             world,
-            ram_bytes,
+            ram,
             programs,
             strands: Vec::new(),
             turn: Turn::Test,

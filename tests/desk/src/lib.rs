@@ -27,7 +27,6 @@ mod faults;
 mod interrupts;
 mod jitter;
 mod memory;
-mod payload;
 mod port;
 mod rtc;
 mod setup;

@@ -3,7 +3,6 @@
 use crate::engine::Engine;
 use crate::faults::Fault;
 use abi::rights::MapFlags;
-use kernel_core::sim::memory::RAM_BASE;
 
 const PAGE_BYTES: u32 = 4096;
 
@@ -20,8 +19,7 @@ impl Engine {
 
     /// The address in RAM, if it is one.
     fn in_ram(&self, physical: u64) -> Option<u32> {
-        let end = u64::from(RAM_BASE) + self.ram_bytes as u64;
-        (u64::from(RAM_BASE)..end).contains(&physical).then_some(physical as u32)
+        self.ram.iter().any(|ram| ram.contains(&physical)).then_some(physical as u32)
     }
 
     /// Loads 1, 2 or 4 bytes, aligned.

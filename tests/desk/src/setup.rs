@@ -3,20 +3,14 @@
 use crate::bus::Bus;
 use crate::device::Device;
 use crate::engine::{Engine, Program};
-use crate::jitter::TICKS_PER_US;
+use crate::stand_in;
 use crate::system::System;
 use crate::uart::Uart;
-use crate::{payload, stand_in};
 use bulkhead_tools::compose::desk::{self, Desk};
 use bulkhead_tools::compose::{ProgramName, render};
-use kernel_core::sim::World;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// RAM that a system has beside what its compartments need, in bytes: for root and for gaps between them.
-const SPARE_BYTES: u64 = 16 << 20;
-const BLOCK_BYTES: u64 = 2 << 20;
 
 /// A system that has not started. Functions of the same names as the manifest's programs stand for them.
 #[must_use = "call `start`"]
@@ -78,17 +72,12 @@ impl Setup {
     pub fn try_start(self) -> Result<System, String> {
         let manifest = self.manifest?;
         let (names, programs): (Vec<String>, Vec<Program>) = self.programs.into_iter().unzip();
-        let Desk { payload, board, memory_bytes, speakers } = &*composed(&self.name, &self.folder, &manifest, &names)?;
+        let desk = composed(&self.name, &self.folder, &manifest, &names)?;
         let uart = Arc::new(Mutex::new(Uart::default()));
-        let bus = Bus::new(board, Box::new(uart.clone()), self.devices)?;
-        let header = payload::header(payload);
-        // Each compartment's memory is aligned to its size, so that the gaps are no larger than all of it.
-        let ram_bytes = u64::from(header.bytes) + 2 * memory_bytes + SPARE_BYTES;
-        let ram_bytes = ram_bytes.next_multiple_of(BLOCK_BYTES) as usize;
-        let world = World::boot(ram_bytes, header, payload, TICKS_PER_US as u32 * 1_000_000)
-            .map_err(|error| format!("the kernel does not boot: {error:?}"))?;
-        let engine = Engine::new(world, ram_bytes, programs, bus, self.seed);
-        System::started(engine, speakers.clone(), uart, self.seed)
+        let bus = Bus::new(&desk.board, Box::new(uart.clone()), self.devices)?;
+        let ram = desk.board.ram.iter().map(|ram| ram.base..ram.base + ram.bytes).collect();
+        let engine = Engine::new(desk.boot()?, ram, programs, bus, self.seed);
+        System::started(engine, desk.speakers.clone(), uart, self.seed)
     }
 }
 

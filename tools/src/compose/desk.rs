@@ -2,14 +2,16 @@
 //!
 //! All else is as in an image: the same checks, the same records for root in a payload that the kernel boots.
 
-use super::assemble;
-use super::check_text;
 use super::elf::{self, Piece};
 use super::materials::{self, Materials, ProgramFile};
+use super::pack::KernelPlace;
 use super::problem::{Problem, Source};
+use super::replay::{Image, boot};
 use super::resolve::ProgramName;
+use super::{assemble, hold, render};
 use abi::rights::MapFlags;
 use boards::Board;
+use kernel_core::sim::World;
 use miette::Report;
 use std::path::{Path, PathBuf};
 
@@ -21,10 +23,17 @@ pub struct Desk {
     pub payload: Vec<u8>,
     /// Its board.
     pub board: Board,
-    /// Bytes of memory that compartments have, all together.
-    pub memory_bytes: u64,
+    kernel: KernelPlace,
     /// Who speaks on the wire: its id, name, and whether it has a console channel.
     pub speakers: Vec<(u8, String, bool)>,
+}
+
+impl Desk {
+    /// A machine with the board's RAM whose kernel has just booted it: root runs next. The error says why it does not boot.
+    pub fn boot(&self) -> Result<World, String> {
+        let image = Image { board: &self.board, kernel: self.kernel, payload: &self.payload };
+        boot(&image).map_err(|problem| render(&Source::new("the desk", String::new()).reports(vec![problem]), false))
+    }
 }
 
 /// Bytes of the kernel's stand-in.
@@ -39,7 +48,7 @@ pub fn compose(
     stand_in: &mut dyn FnMut(&ProgramName) -> Result<Vec<u8>, String>,
 ) -> Result<Desk, Vec<Report>> {
     let stem = Path::new(name).file_stem().map_or("system".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let checked = check_text(Source::new(name, text.to_owned()), folder, None, &stem, None)?;
+    let checked = hold(Source::new(name, text.to_owned()), folder, None, &stem, None)?;
     let (source, system) = (checked.source, checked.system);
     if let Some(vm) = system.vms.first() {
         let name = &vm.vm.name;
@@ -74,7 +83,7 @@ pub fn compose(
     Ok(Desk {
         payload: payload[..end].to_vec(),
         board: system.board,
-        memory_bytes: composed.plan.groups.iter().map(|group| 1_u64 << group.untyped_bits).sum(),
+        kernel: composed.kernel,
         speakers: composed.plan.speakers.into_iter().map(|who| (who.id, who.name, who.console)).collect(),
     })
 }
@@ -87,7 +96,6 @@ fn program(address: u32, code: Vec<u8>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compose::render;
 
     const PAIR: &str =
         "[system]\nversion = 1\n[component.a]\ncrate = \"x\"\n[component.b]\ncrate = \"x\"\nconsole = false\n";
@@ -107,6 +115,7 @@ mod tests {
             assert_eq!(desk.payload.windows(code.len()).filter(|bytes| *bytes == code.as_bytes()).count(), 1);
         }
         assert_eq!(desk.payload[..4], abi::boot::PAYLOAD_MAGIC.to_le_bytes());
+        assert_eq!(desk.boot().map(|world| world.kernel.running() == Some(world.root)), Ok(true));
         assert!(desk.speakers.contains(&(5, "b".to_owned(), false)), "{:?}", desk.speakers);
     }
 

@@ -138,6 +138,21 @@ fn check_text(
     stem: &str,
     board: Option<&str>,
 ) -> Result<Checked, Vec<Report>> {
+    let Checked { source, system } = hold(source, folder, packages, stem, board)?;
+    match assemble::try_least(&system) {
+        Ok(()) => Ok(Checked { source, system }),
+        Err(problem) => Err(source.reports(vec![problem])),
+    }
+}
+
+/// Holds a manifest against the rules, without booting anything.
+fn hold(
+    source: Source,
+    folder: &Path,
+    packages: Option<&[Package]>,
+    stem: &str,
+    board: Option<&str>,
+) -> Result<Checked, Vec<Report>> {
     let (manifest, mut problems) = parse::parse(source.text());
     let incomplete = !problems.is_empty();
     let (system, unresolved) = resolve::resolve(manifest, &Surroundings { folder, packages }, stem, board);
@@ -149,10 +164,7 @@ fn check_text(
         Some(system) if !incomplete && !unresolvable => {
             problems.extend(check::check(&system));
             if problems.is_empty() {
-                match assemble::try_least(&system) {
-                    Ok(()) => return Ok(Checked { source, system }),
-                    Err(problem) => problems.push(problem),
-                }
+                return Ok(Checked { source, system });
             }
         }
         _ => {}

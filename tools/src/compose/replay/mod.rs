@@ -11,6 +11,8 @@ mod seat;
 #[cfg(test)]
 mod tests;
 
+pub use boot::boot;
+
 use super::layout::plan::Plan;
 use super::pack::KernelPlace;
 use super::problem::Problem;
@@ -71,7 +73,7 @@ pub struct Boot {
 /// # Errors
 /// Why root was not started.
 pub fn run(image: &Image<'_>) -> Result<Boot, Problem> {
-    let world = boot::boot(image)?;
+    let world = boot(image)?;
     let info = world.boot_info().map(Box::new).ok_or_else(|| Problem::new("the kernel told root nothing"))?;
     let (world, built) = seat::build(world, &info, image.payload);
     Ok(Boot { world, info, built })
