@@ -20,10 +20,10 @@ impl Lines {
 
     /// A line is pulled or not; `at` is when a pull arrives that was not known.
     pub fn set(&mut self, intid: u32, level: bool, at: impl FnOnce() -> u64) {
-        if !level {
+        if level {
+            self.pulled.entry(intid).or_insert_with(at);
+        } else {
             self.pulled.remove(&intid);
-        } else if !self.pulled.contains_key(&intid) {
-            self.pulled.insert(intid, at());
         }
     }
 

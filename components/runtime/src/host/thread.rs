@@ -162,9 +162,12 @@ mod tests {
     use std::rc::Rc;
     use std::vec::Vec;
 
-    /// A space that is one piece of memory from the configuration's place on.
+    /// Memory from the configuration's place on, what was said, and the numbers of calls.
+    type Space = (Vec<u8>, Vec<String>, Vec<u32>);
+
+    /// A machine that is one space.
     #[derive(Clone, Default)]
-    struct Machine(Rc<RefCell<(Vec<u8>, Vec<String>, Vec<u32>)>>);
+    struct Machine(Rc<RefCell<Space>>);
 
     const BASE: u32 = layout::CONFIG;
 
