@@ -123,7 +123,8 @@ impl System {
         self.engine().entries
     }
 
-    /// An interrupt comes, once: that of the board's device `name`, or `NAME.irq.N`. Nothing runs before the test says so.
+    /// An interrupt comes, once: that of the board's device `name`, or `NAME.irq.N`. Nothing runs before the test says so; with a
+    /// seed, it arrives up to 100 us later.
     ///
     /// # Panics
     /// If the board has none of that name.
