@@ -56,7 +56,7 @@ impl Measured {
         let image = composer::build(&manifest, None, None)?;
         let board = boards::find(&image.board).map_err(|error| Failure::new(error.to_string()))?;
         let (elf, out) = (kernel_elf(&image)?, folder.join(name));
-        let said = bench_run::system(&image, Some(Kernel::read(&elf)?.split(plugin, &out, &board)), None, LIMIT)?;
+        let said = bench_run::system(&image, Some(Kernel::read(&elf)?.split(plugin, &out, &board, None)), None, LIMIT)?;
         let counts = Counts::read(&out)?;
         let bytes = std::fs::read(&elf).map_err(|error| Failure::path(&elf, error))?;
         let symbols = Symbols::parse(&bytes).map_err(|error| Failure::path(&elf, error))?;

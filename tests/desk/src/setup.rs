@@ -107,6 +107,7 @@ fn composed(name: &str, folder: &Path, manifest: &str, programs: &[String]) -> R
 fn called(program: &ProgramName, folder: &Path) -> String {
     match program {
         ProgramName::Kernel => "kernel".to_owned(),
+        ProgramName::ZimageHead => "zimage".to_owned(),
         ProgramName::Root => "root".to_owned(),
         ProgramName::Console => "console".to_owned(),
         ProgramName::Log => "log".to_owned(),

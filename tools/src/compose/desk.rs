@@ -10,6 +10,7 @@ use super::replay::{Image, boot};
 use super::resolve::ProgramName;
 use super::{assemble, hold, render};
 use abi::rights::MapFlags;
+use abi::zimage::{HEADER_OFFSET, MAGIC, ZimageHeader};
 use boards::Board;
 use kernel_core::sim::World;
 use miette::Report;
@@ -61,22 +62,32 @@ pub fn compose(
     let mut file = |name: ProgramName| {
         let code = match name {
             ProgramName::Kernel => Ok(vec![0; KERNEL_BYTES as usize]),
+            ProgramName::ZimageHead => Ok(zimage_head()),
             _ => stand_in(&name),
         };
-        let address = if name == ProgramName::Kernel { kernel_address } else { protocol::layout::LINK };
+        let address = match name {
+            ProgramName::Kernel => kernel_address,
+            ProgramName::ZimageHead => 0,
+            _ => protocol::layout::LINK,
+        };
         let bytes = code.map(|code| program(address, code)).unwrap_or_else(|error| {
             problems.push(Problem::new(error));
             Vec::new()
         });
         ProgramFile { name, path: PathBuf::new(), bytes }
     };
-    let mut programs: Vec<ProgramFile> = materials::needed(&system).into_iter().map(&mut file).collect();
+    let mut programs: Vec<ProgramFile> = [ProgramName::Kernel, ProgramName::ZimageHead, ProgramName::Root]
+        .into_iter()
+        .chain(materials::components(&system))
+        .map(&mut file)
+        .collect();
     if !problems.is_empty() {
         return Err(source.reports(problems));
     }
-    let root = programs.remove(1);
+    let root = programs.remove(2);
+    let zimage_head = programs.remove(1);
     let kernel = programs.remove(0);
-    let materials = Materials { kernel, root, programs, guests: Vec::new() };
+    let materials = Materials { kernel, zimage_head, root, programs, guests: Vec::new() };
     let composed = assemble::assemble(&system, &materials).map_err(|problems| source.reports(problems))?;
     let payload = &composed.bin[(composed.kernel.payload - composed.kernel.base) as usize..];
     let end = payload.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
@@ -86,6 +97,13 @@ pub fn compose(
         kernel: composed.kernel,
         speakers: composed.plan.speakers.into_iter().map(|who| (who.id, who.name, who.console)).collect(),
     })
+}
+
+/// A head for a zImage that nobody boots: no code, and the magic.
+fn zimage_head() -> Vec<u8> {
+    let mut head = vec![0; HEADER_OFFSET as usize + size_of::<ZimageHeader>() + 4];
+    head[HEADER_OFFSET as usize..][..4].copy_from_slice(&MAGIC.to_le_bytes());
+    head
 }
 
 fn program(address: u32, code: Vec<u8>) -> Vec<u8> {
