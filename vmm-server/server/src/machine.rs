@@ -145,7 +145,7 @@ impl Machine {
     #[inline(never)]
     fn load_virtio(&mut self, slot: u8, offset: u32, width: u32) -> u32 {
         match &self.console {
-            Some(console) if slot == CONSOLE_SLOT => console.read::<Port>(offset, width),
+            Some(console) if slot == CONSOLE_SLOT => console.read(offset, width),
             _ => mmio::vacant(offset, width),
         }
     }

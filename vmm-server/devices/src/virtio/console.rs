@@ -3,16 +3,18 @@
 //! Queue 0 receives, queue 1 transmits. Where the wire has no room, a chain that is half sent waits; where the driver
 //! has given no buffers, input waits with the host.
 
-use super::chain::Chain;
-use super::device::Device;
+use super::chain::{Chain, ChainOf};
+use super::device::{Device, Serve};
 use super::memory::{Fault, GuestMemory, Misuse};
-use super::queue::{QUEUE_SIZE_MAX, Queue};
+use super::queue::Queue;
 use crate::line::Output;
 
 /// The console's device type.
 pub const CONSOLE_ID: u32 = 3;
 /// Number of its queues.
 pub const CONSOLE_QUEUES: usize = 2;
+/// Descriptors of each: drivers keep one chain under way, and fill the queue for input with pages.
+pub const CONSOLE_QUEUE_SIZE: u16 = 32;
 /// Bytes that one call of `serve` sends at most.
 pub const SEND_BYTES_MAX: usize = 16384;
 
@@ -30,14 +32,16 @@ pub trait Port: Output {
 /// The console device.
 #[derive(Clone, Debug, Default)]
 pub struct Console {
-    /// A chain that is being sent, and how many of its bytes have been.
-    sending: Option<(Chain, u64)>,
+    /// The chain at hand.
+    chain: ChainOf<{ CONSOLE_QUEUE_SIZE as usize }>,
+    /// How many of its bytes have been sent, if it is being sent.
+    sent: Option<u64>,
 }
 
 impl Console {
     /// A console with nothing under way.
     pub const fn new() -> Self {
-        Self { sending: None }
+        Self { chain: ChainOf::new(), sent: None }
     }
 
     fn receive<M: GuestMemory, P: Port>(
@@ -46,20 +50,25 @@ impl Console {
         memory: &mut M,
         port: &mut P,
     ) -> Result<bool, Misuse> {
-        for _ in 0..QUEUE_SIZE_MAX {
-            if port.waiting() == 0 {
-                // Buffers are of no interest until there is something to put in.
-                queue.listen(false, memory)?;
-                return Ok(false);
-            }
-            let Some(chain) = queue.pop(memory)? else {
+        if port.waiting() == 0 {
+            // Buffers are of no interest until there is something to put in.
+            queue.listen(false, memory)?;
+            return Ok(false);
+        }
+        let mut chain = ChainOf::<{ CONSOLE_QUEUE_SIZE as usize }>::new();
+        for _ in 0..CONSOLE_QUEUE_SIZE {
+            if !queue.pop(&mut chain, memory)? {
                 if queue.listen(true, memory)? {
                     continue;
                 }
                 return Ok(false);
-            };
+            }
             let written = fill(&chain, memory, port).map_err(|fault| queue.misuse(fault))?;
-            queue.push(chain.head, written, memory)?;
+            queue.push(chain.head(), written, memory)?;
+            if port.waiting() == 0 {
+                queue.listen(false, memory)?;
+                return Ok(false);
+            }
         }
         Ok(true)
     }
@@ -71,24 +80,23 @@ impl Console {
         port: &mut P,
     ) -> Result<bool, Misuse> {
         let mut budget = SEND_BYTES_MAX;
-        for _ in 0..QUEUE_SIZE_MAX {
-            if self.sending.is_none() {
-                self.sending = queue.pop(memory)?.map(|chain| (chain, 0));
+        for _ in 0..CONSOLE_QUEUE_SIZE {
+            if self.sent.is_none() && queue.pop(&mut self.chain, memory)? {
+                self.sent = Some(0);
             }
-            let Some((chain, sent)) = &mut self.sending else {
+            let Some(sent) = &mut self.sent else {
                 if queue.listen(true, memory)? {
                     continue;
                 }
                 return Ok(false);
             };
-            let drained = drain(chain, sent, &mut budget, memory, port).map_err(|fault| queue.misuse(fault))?;
+            let drained = drain(&self.chain, sent, &mut budget, memory, port).map_err(|fault| queue.misuse(fault))?;
             if !drained {
                 // Out of budget: again soon. Out of room: again when the host says so.
                 return Ok(budget == 0);
             }
-            let head = chain.head;
-            self.sending = None;
-            queue.push(head, 0, memory)?;
+            self.sent = None;
+            queue.push(self.chain.head(), 0, memory)?;
         }
         Ok(true)
     }
@@ -98,19 +106,14 @@ impl Console {
 fn fill<M: GuestMemory, P: Port>(chain: &Chain, memory: &mut M, port: &mut P) -> Result<u32, Fault> {
     let mut piece = [0; PIECE_BYTES];
     let mut written = 0u64;
-    let room = chain.len(true);
+    let room = chain.writable().len();
     while written < room && port.waiting() > 0 {
         let want = usize::try_from(room - written).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
         let got = port.take(piece.get_mut(..want).unwrap_or_default()).min(want);
         if got == 0 {
             break;
         }
-        let mut rest = piece.get(..got).unwrap_or_default();
-        while !rest.is_empty() {
-            let done = chain.write(written, rest, memory)?;
-            written += done as u64;
-            rest = rest.get(done.max(1)..).unwrap_or_default();
-        }
+        written += chain.writable().write(written, piece.get(..got).unwrap_or_default(), memory)? as u64;
     }
     Ok(u32::try_from(written).unwrap_or(u32::MAX))
 }
@@ -124,12 +127,13 @@ fn drain<M: GuestMemory, P: Port>(
     port: &mut P,
 ) -> Result<bool, Fault> {
     let mut piece = [0; PIECE_BYTES];
+    let len = chain.readable().len();
     loop {
-        if *sent >= chain.len(false) {
+        if *sent >= len {
             return Ok(true);
         }
         let want = port.room().min(*budget).min(PIECE_BYTES);
-        let got = chain.read(*sent, piece.get_mut(..want).unwrap_or_default(), memory)?;
+        let got = chain.readable().read(*sent, piece.get_mut(..want).unwrap_or_default(), memory)?;
         if got == 0 {
             return Ok(false);
         }
@@ -139,22 +143,24 @@ fn drain<M: GuestMemory, P: Port>(
     }
 }
 
-impl<P: Port> Device<P, CONSOLE_QUEUES> for Console {
+impl Device<CONSOLE_QUEUES> for Console {
     const ID: u32 = CONSOLE_ID;
-    const FEATURES: u64 = 0;
+    const QUEUE_SIZE: u16 = CONSOLE_QUEUE_SIZE;
 
     /// cols, rows, max_nr_ports and emerg_wr: all of them need features that are not offered.
     fn configuration(&self, _offset: u32) -> u8 {
         0
     }
+}
 
-    fn reset(&mut self) {
-        self.sending = None;
+impl<P: Port> Serve<P, CONSOLE_QUEUES> for Console {
+    fn reset(&mut self, _port: &mut P) {
+        self.sent = None;
     }
 
-    fn stop(&mut self, queue: usize) {
+    fn stop(&mut self, queue: usize, _port: &mut P) {
         if queue == 1 {
-            self.sending = None;
+            self.sent = None;
         }
     }
 

@@ -35,6 +35,12 @@ pub enum Fault {
     Loop,
     /// An indirect descriptor, which was not negotiated (2.7.5.3).
     Indirect,
+    /// The chain has more buffers than this device takes.
+    Segments,
+    /// The chain has too few bytes for what the device has to read or to write.
+    Short,
+    /// What the driver asks for in its chain makes no sense, and there is no way to tell it so.
+    Request,
     /// A buffer that the device reads comes after one that it writes (2.7.4.2).
     Order,
     /// A buffer wraps at the top of the address space, or the chain is longer than 4 GiB (2.7.4.2).

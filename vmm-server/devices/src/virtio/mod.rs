@@ -7,13 +7,16 @@ mod memory;
 pub mod mmio;
 pub mod queue;
 pub mod spec;
+mod transport;
 
+#[cfg(test)]
+mod fake;
 #[cfg(test)]
 mod hostile;
 
-pub use chain::{Buffer, Chain};
+pub use chain::{Buffer, Chain, ChainOf, Readable, Writable};
 pub use console::Console;
-pub use device::Device;
+pub use device::{Device, Serve};
 pub use memory::{Fault, GuestMemory, Misuse, OutOfRange};
 pub use mmio::Mmio;
 pub use queue::Queue;

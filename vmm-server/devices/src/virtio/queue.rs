@@ -7,9 +7,6 @@ use super::chain::{Buffer, Chain};
 use super::memory::{Fault, GuestMemory, Misuse};
 use core::sync::atomic::{Ordering, fence};
 
-/// The longest queue, in descriptors.
-pub const QUEUE_SIZE_MAX: u16 = 128;
-
 /// Descriptor flags (2.7.5).
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
@@ -23,6 +20,7 @@ const NO_NOTIFY: u16 = 1;
 #[derive(Clone, Debug)]
 pub struct Queue {
     number: u16,
+    size_max: u16,
     pub(super) size: u16,
     pub(super) descriptors: u64,
     pub(super) driver: u64,
@@ -38,11 +36,12 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue that is not ready, of the greatest size.
-    pub const fn new(number: u16) -> Self {
+    /// A queue that is not ready, of the greatest size, in descriptors.
+    pub const fn new(number: u16, size_max: u16) -> Self {
         Self {
             number,
-            size: QUEUE_SIZE_MAX,
+            size_max,
+            size: size_max,
             descriptors: 0,
             driver: 0,
             device: 0,
@@ -55,6 +54,11 @@ impl Queue {
         }
     }
 
+    /// The greatest size, in descriptors.
+    pub fn size_max(&self) -> u16 {
+        self.size_max
+    }
+
     /// Whether the driver has set it up.
     pub fn is_ready(&self) -> bool {
         self.ready
@@ -65,7 +69,7 @@ impl Queue {
         let size = u64::from(self.size);
         let fits = |base: u64, align: u64, bytes: u64| base.is_multiple_of(align) && base.checked_add(bytes).is_some();
         if !self.size.is_power_of_two()
-            || self.size > QUEUE_SIZE_MAX
+            || self.size > self.size_max
             || !fits(self.descriptors, 16, 16 * size)
             || !fits(self.driver, 2, 6 + 2 * size)
             || !fits(self.device, 4, 6 + 8 * size)
@@ -79,9 +83,14 @@ impl Queue {
             descriptors: self.descriptors,
             driver: self.driver,
             device: self.device,
-            ..Self::new(self.number)
+            ..Self::new(self.number, self.size_max)
         };
         Ok(())
+    }
+
+    /// Puts it back to its reset state.
+    pub(super) fn reset(&mut self) {
+        *self = Self::new(self.number, self.size_max);
     }
 
     /// The driver takes it back.
@@ -94,18 +103,23 @@ impl Queue {
         Misuse { queue: self.number, fault }
     }
 
-    /// The next chain that the driver has made available; `None` if there is none or the queue is not ready.
-    pub fn pop<M: GuestMemory>(&mut self, memory: &M) -> Result<Option<Chain>, Misuse> {
+    /// Fills `chain` with the next one that the driver has made available; false if there is none or the queue is not ready.
+    pub fn pop<M: GuestMemory>(&mut self, chain: &mut Chain, memory: &M) -> Result<bool, Misuse> {
         if !self.ready || !self.has_available(memory)? {
-            return Ok(None);
+            return Ok(false);
         }
         // The ring is read after the index that says that it is filled.
         fence(Ordering::SeqCst);
         let slot = u64::from(self.next_available & (self.size - 1));
         let head = self.read16(memory, self.driver + 4 + 2 * slot)?;
-        let chain = self.follow(head, memory).map_err(|fault| self.misuse(fault))?;
+        self.follow(head, chain, memory).map_err(|fault| self.misuse(fault))?;
         self.next_available = self.next_available.wrapping_add(1);
-        Ok(Some(chain))
+        Ok(true)
+    }
+
+    /// Undoes the last `pop`, of whose chain nothing was used: the next one fetches it again.
+    pub fn unpop(&mut self) {
+        self.next_available = self.next_available.wrapping_sub(1);
     }
 
     /// Gives a chain back, of which the device has written the first `written` bytes of the writable part. A queue that
@@ -171,8 +185,8 @@ impl Queue {
         }
     }
 
-    fn follow<M: GuestMemory>(&self, head: u16, memory: &M) -> Result<Chain, Fault> {
-        let mut chain = Chain::new(head);
+    fn follow<M: GuestMemory>(&self, head: u16, chain: &mut Chain, memory: &M) -> Result<(), Fault> {
+        chain.begin(head);
         let mut index = head;
         for _ in 0..self.size {
             if index >= self.size {
@@ -186,9 +200,9 @@ impl Queue {
             if flags & INDIRECT != 0 {
                 return Err(Fault::Indirect);
             }
-            chain.append(Buffer { ipa: raw as u64, len: (raw >> 64) as u32, writable: flags & WRITE != 0 })?;
+            chain.append(Buffer { ipa: raw as u64, len: (raw >> 64) as u32 }, flags & WRITE != 0)?;
             if flags & NEXT == 0 {
-                return Ok(chain);
+                return Ok(());
             }
             index = next;
         }
