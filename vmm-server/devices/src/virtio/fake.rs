@@ -1,6 +1,7 @@
 //! For tests: guest memory that counts how it is read, and a driver that is as honest as its test.
 
 use super::*;
+use proptest::prelude::*;
 use std::cell::Cell;
 use std::vec::Vec;
 
@@ -27,6 +28,8 @@ pub fn device(queue: u32) -> u64 {
 pub struct Ram {
     pub bytes: Vec<u8>,
     pub reads: Cell<usize>,
+    /// Unless 0: the guest writes while the device reads, so that what is read is now and then something else.
+    pub fickle: Cell<u64>,
 }
 
 impl Ram {
@@ -34,6 +37,9 @@ impl Ram {
         let first = usize::try_from(ipa.checked_sub(BASE).ok_or(OutOfRange)?).map_err(|_| OutOfRange)?;
         let end = first.checked_add(len).ok_or(OutOfRange)?;
         if end > self.bytes.len() { Err(OutOfRange) } else { Ok(first..end) }
+    }
+    pub fn set32(&mut self, ipa: u64, value: u32) {
+        self.write(ipa, &value.to_le_bytes()).unwrap();
     }
     pub fn set16(&mut self, ipa: u64, value: u16) {
         self.write(ipa, &value.to_le_bytes()).unwrap();
@@ -55,6 +61,19 @@ impl GuestMemory for Ram {
     fn read(&self, ipa: u64, into: &mut [u8]) -> Result<(), OutOfRange> {
         self.reads.set(self.reads.get() + 1);
         into.copy_from_slice(&self.bytes[self.range(ipa, into.len())?]);
+        let mut seed = self.fickle.get();
+        if seed != 0 {
+            // Xorshift (Marsaglia, 2003).
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            self.fickle.set(seed);
+            if seed.is_multiple_of(5)
+                && let Some(byte) = into.get_mut(seed as usize >> 8 & 15)
+            {
+                *byte ^= (seed >> 16) as u8;
+            }
+        }
         Ok(())
     }
     fn write(&mut self, ipa: u64, from: &[u8]) -> Result<(), OutOfRange> {
@@ -74,7 +93,7 @@ pub struct Guest<D, H, const Q: usize> {
 
 impl<H, D: Serve<H, Q>, const Q: usize> Guest<D, H, Q> {
     pub fn new(device: D, host: H) -> Self {
-        let ram = Ram { bytes: vec![0; RAM_BYTES], reads: Cell::default() };
+        let ram = Ram { bytes: vec![0; RAM_BYTES], reads: Cell::default(), fickle: Cell::default() };
         Self { mmio: Mmio::new(device), ram, host, level: false }
     }
     /// A driver that is ready, with these features besides VERSION_1, and with all queues.
@@ -127,7 +146,8 @@ impl<H, D: Serve<H, Q>, const Q: usize> Guest<D, H, Q> {
     pub fn chain(&mut self, queue: u32, first: u16, buffers: &[(u64, u32, bool)]) {
         for (n, &(ipa, len, writable)) in buffers.iter().enumerate() {
             let n = n as u16;
-            let flags = u16::from(writable) * WRITE | u16::from(usize::from(n) + 1 < buffers.len()) * NEXT;
+            let next = usize::from(n) + 1 < buffers.len();
+            let flags = if writable { WRITE } else { 0 } | if next { NEXT } else { 0 };
             self.describe(queue, first + n, ipa, len, flags, first + n + 1);
         }
     }
@@ -170,5 +190,83 @@ impl<H, D: Serve<H, Q>, const Q: usize> Guest<D, H, Q> {
         self.write(0x70, 0);
         assert_eq!(self.read(0x70), 0, "a reset mends it");
         assert!(!self.level);
+    }
+}
+
+/// What a driver that has lost its mind does next.
+#[derive(Clone, Copy, Debug)]
+pub enum Madness {
+    /// A store of a width anywhere in the window.
+    Store(u32, u32, u32),
+    /// A load.
+    Load(u32, u32),
+    /// A few more chains, whatever they are, and a word of it.
+    Offer(u32, u16),
+    /// Two bytes of memory change.
+    Scribble(u16, u16),
+    /// Something on the host's side.
+    Host(u32),
+    /// It starts over.
+    Restart,
+}
+
+pub fn madness() -> impl Strategy<Value = Madness> {
+    let width = prop::sample::select(vec![0, 1, 2, 4]);
+    prop_oneof![
+        2 => (0..0x220u32, width.clone(), any::<u32>()).prop_map(|(offset, width, value)| Madness::Store(offset, width, value)),
+        1 => (0..0x220u32, width).prop_map(|(offset, width)| Madness::Load(offset, width)),
+        6 => (0..4u32, 1..4u16).prop_map(|(queue, chains)| Madness::Offer(queue, chains)),
+        2 => any::<(u16, u16)>().prop_map(|(at, value)| Madness::Scribble(at, value)),
+        6 => any::<u32>().prop_map(Madness::Host),
+        1 => Just(Madness::Restart),
+    ]
+}
+
+impl<H, D: Serve<H, Q>, const Q: usize> Guest<D, H, Q> {
+    /// Whatever the driver does, nothing panics, and each call comes back. `header` makes the beginning of a request plausible;
+    /// `host` is what happens on the host's side.
+    pub fn rave(
+        &mut self,
+        features: u64,
+        (seed, steps): (u64, &[Madness]),
+        header: impl Fn(&mut Ram, u64, u32),
+        mut host: impl FnMut(&mut H, u32),
+    ) {
+        for &step in steps {
+            self.ram.fickle.set(seed);
+            match step {
+                Madness::Store(offset, width, value) => drop(self.store(offset, width, value)),
+                Madness::Load(offset, width) => drop(self.mmio.read(offset, width)),
+                Madness::Offer(queue, chains) => {
+                    self.ram.fickle.set(0);
+                    let queue = queue % Q as u32;
+                    let index = self.ram.get16(driver(queue) + 2);
+                    for n in 0..chains {
+                        let salt = index.wrapping_add(n);
+                        let place = DATA + u64::from(salt % 16) * 0x400;
+                        header(&mut self.ram, place, salt.into());
+                        let first = salt % SIZE;
+                        let lengths = [64, 512 * u32::from(salt % 4), 1 + u32::from(salt % 2) * 511];
+                        let writable = salt % 3 == 0 || queue == 0 && salt % 7 != 0;
+                        let two = [(place, lengths[0], writable), (place + 0x200, lengths[1], true)];
+                        let three = [two[0], (place + 0x100, lengths[1], writable), (place + 0x300, lengths[2], true)];
+                        self.chain(queue, first % 5, if salt % 2 == 0 { &two } else { &three });
+                        self.provide(queue, &[first % 5]);
+                    }
+                    self.ram.fickle.set(seed);
+                    self.write(0x50, queue);
+                }
+                Madness::Scribble(at, value) => self.ram.set16(BASE + (u64::from(at) & !1), value),
+                Madness::Host(value) => {
+                    host(&mut self.host, value);
+                    self.serve();
+                }
+                Madness::Restart => {
+                    self.ram.fickle.set(0);
+                    self.write(0x70, 0);
+                    self.start(features);
+                }
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Virtio devices (virtio 1.2): the transport, the queue, and what stands behind them.
 
+pub mod block;
 mod chain;
 pub mod console;
 mod device;

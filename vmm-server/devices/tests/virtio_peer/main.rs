@@ -1,5 +1,6 @@
 //! Our virtio devices under drivers that others wrote.
 
+mod block;
 mod console;
 mod memory;
 mod transport;
