@@ -20,6 +20,8 @@ pub struct Fake {
     pub under_way: BTreeMap<usize, Operation>,
     pub ended: VecDeque<(usize, Result<(), Failed>)>,
     pub room: usize,
+    /// It ends what it is asked at once.
+    pub is_instant: bool,
 }
 
 impl Fake {
@@ -32,6 +34,7 @@ impl Fake {
             under_way: BTreeMap::new(),
             ended: VecDeque::new(),
             room: DEPTH,
+            is_instant: false,
         }
     }
     pub fn place(sector: u64, sectors: u32) -> std::ops::Range<usize> {
@@ -94,6 +97,9 @@ impl Disk for Fake {
             return Err(Full);
         }
         assert!(self.under_way.insert(tag, operation).is_none(), "a tag twice");
+        if self.is_instant {
+            self.end(tag, Ok(()));
+        }
         Ok(())
     }
     fn completed(&mut self) -> Option<(usize, Result<(), Failed>)> {
@@ -131,8 +137,13 @@ pub fn place(n: u16) -> (u64, u64, u64) {
 }
 
 impl Guest {
-    /// Makes request `n` (0 or 1) available: its header, `bytes` bytes of data.
+    /// Makes request `n` (0 or 1) available, and notifies.
     pub fn request(&mut self, n: u16, kind: u32, sector: u64, bytes: u32) {
+        self.prepare(n, kind, sector, bytes);
+        self.write(0x50, 0);
+    }
+    /// Makes request `n` available: its header, `bytes` bytes of data.
+    pub fn prepare(&mut self, n: u16, kind: u32, sector: u64, bytes: u32) {
         let (header, data, status) = place(n);
         self.ram.set32(header, kind);
         self.ram.write(header + 8, &sector.to_le_bytes()).unwrap();
@@ -142,7 +153,7 @@ impl Guest {
         if bytes == 0 {
             self.chain(0, 4 * n, &[(header, 16, false), (status, 1, true)]);
         }
-        self.offer(0, &[4 * n]);
+        self.provide(0, &[4 * n]);
     }
     /// Ends all that is under way, until nothing is.
     pub fn settle(&mut self) {

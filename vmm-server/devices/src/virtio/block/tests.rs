@@ -210,6 +210,7 @@ fn what_a_driver_leaves_behind_touches_its_successor_s_memory_no_more() {
             guest.queue(0, [guest::descriptors(0), guest::driver(0), device(0)], guest::SIZE.into());
         }
         guest.ram.bytes[0x8000..].fill(0x55);
+        guest.host.room = DEPTH;
         guest.request(1, IN, 3, 512);
         assert_eq!(guest.host.tags(), [0], "nothing new until the old has ended");
         guest.host.end(0, Ok(()));
@@ -240,10 +241,10 @@ fn a_disk_that_tells_of_what_was_not_asked_is_not_believed() {
     let mut guest = ready(CACHED);
     guest.request(0, IN, 1, 512);
     guest.host.ended.extend([(3, Ok(())), (99, Ok(())), (usize::MAX, Err(Failed))]);
-    for _ in 0..3 {
+    for strays in 1..=3 {
         assert!(!guest.serve());
+        assert_eq!((guest.mmio.device().strays(), guest.used(0)), (strays, 0), "one at a time");
     }
-    assert_eq!((guest.mmio.device().strays(), guest.used(0)), (3, 0));
     guest.settle();
     assert_eq!(guest.status(0), 0);
 }
@@ -302,6 +303,24 @@ fn work_is_bounded_however_large_the_requests() {
     guest.offer(0, &[0]);
     assert!(guest.ram.reads.get() - before < 100);
     assert_eq!(guest.host.under_way[&0], Operation::Read { sector: 0, sectors: 2 });
+}
+
+#[test]
+fn a_disk_that_ends_everything_at_once_is_no_reason_to_go_on_for_ever() {
+    let mut guest = ready(CACHED);
+    guest.host.is_instant = true;
+    guest.request(0, OUT, 0, 512);
+    assert_eq!((guest.status(0), guest.used(0)), (0xff, 0), "what has ended is looked at in the next call");
+    guest.serve();
+    guest.prepare(0, OUT, 0, SECTORS as u32 * 512);
+    guest.prepare(1, OUT, 0, SECTORS as u32 * 512);
+    assert!(!guest.serve(), "both are under way");
+    let before = guest.ram.reads.get();
+    assert!(guest.serve(), "there is more");
+    let copied = (guest.ram.reads.get() - before) * 512;
+    assert!((SERVE_BYTES_MAX as usize / 2..SERVE_BYTES_MAX as usize + 4096).contains(&copied), "{copied}");
+    assert!(!guest.serve());
+    assert_eq!((guest.used(0), guest.status(0), guest.status(1)), (3, 0, 0));
 }
 
 #[test]
