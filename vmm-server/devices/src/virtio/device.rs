@@ -54,8 +54,10 @@ pub trait Serve<Host, const QUEUES: usize>: Device<QUEUES> {
         host: &mut Host,
     ) -> Result<bool, Misuse>;
 
-    /// Something happened on the host's side, and no driver is there for it, or one that broke the protocol.
-    fn idle(&mut self, host: &mut Host) {
+    /// Something happened on the host's side, and no driver is there for it, or one that broke the protocol. As `serve`, it says
+    /// true if there is more.
+    fn idle(&mut self, host: &mut Host) -> bool {
         let _ = host;
+        false
     }
 }

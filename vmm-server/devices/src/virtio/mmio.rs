@@ -113,8 +113,7 @@ impl<D: Device<QUEUES>, const QUEUES: usize> Mmio<D, QUEUES> {
         D: Serve<H, QUEUES>,
     {
         if !self.is_live() {
-            self.device.idle(host);
-            return false;
+            return self.device.idle(host);
         }
         let more = self.device.serve(&mut self.queues, memory, host);
         let due = self.queues.iter_mut().try_fold(false, |due, queue| Ok(due | queue.interrupt_due(memory)?));

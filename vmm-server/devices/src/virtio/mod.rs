@@ -6,6 +6,7 @@ pub mod console;
 mod device;
 mod memory;
 pub mod mmio;
+pub mod net;
 pub mod queue;
 pub mod spec;
 mod transport;

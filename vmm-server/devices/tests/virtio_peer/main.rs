@@ -3,4 +3,5 @@
 mod block;
 mod console;
 mod memory;
+mod net;
 mod transport;

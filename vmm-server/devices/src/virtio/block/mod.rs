@@ -329,13 +329,15 @@ impl<D: Disk, const DEPTH: usize> Serve<D, BLOCK_QUEUES> for Block<DEPTH> {
         self.begin(queue, memory, disk, &mut budget)
     }
 
-    fn idle(&mut self, disk: &mut D) {
+    fn idle(&mut self, disk: &mut D) -> bool {
         for _ in 0..DEPTH {
-            let Some((tag, _)) = disk.completed() else { return };
+            let Some((tag, _)) = disk.completed() else { break };
             match self.slots.get_mut(tag).filter(|slot| slot.is_under_way()) {
                 Some(slot) => slot.state = State::Free,
                 None => self.strays = self.strays.wrapping_add(1),
             }
         }
+        // No more than that can have been under way.
+        false
     }
 }
