@@ -4,6 +4,7 @@ pub mod block;
 mod chain;
 pub mod console;
 mod device;
+pub mod entropy;
 mod memory;
 pub mod mmio;
 pub mod net;

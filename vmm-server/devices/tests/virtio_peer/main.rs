@@ -2,6 +2,7 @@
 
 mod block;
 mod console;
+mod entropy;
 mod memory;
 mod net;
 mod transport;

@@ -195,6 +195,13 @@ fn frames_that_come_while_no_driver_is_there_are_not_kept_for_the_next() {
     guest.start(0);
     guest.host.room = 9;
     guest.serve();
+    guest.host.room = 0;
+    guest.post(0, &pattern(60, 0), false);
+    guest.write(0x50, TRANSMIT);
+    guest.write(0x30, TRANSMIT);
+    guest.write(0x44, 0);
+    guest.host.room = 9;
+    guest.serve();
     assert!(guest.host.sent.is_empty(), "a frame that its driver has given up");
 }
 
