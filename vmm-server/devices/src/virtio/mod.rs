@@ -11,6 +11,7 @@ pub mod net;
 pub mod queue;
 pub mod spec;
 mod transport;
+pub mod vsock;
 
 #[cfg(test)]
 mod fake;

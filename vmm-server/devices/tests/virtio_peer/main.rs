@@ -6,3 +6,4 @@ mod entropy;
 mod memory;
 mod net;
 mod transport;
+mod vsock;
