@@ -121,7 +121,7 @@ fn connect(device: &Device, driver: &mut Driver) {
 fn converse(features: u64) {
     let (device, mut driver) = start(features);
     connect(&device, &mut driver);
-    let bytes: Vec<u8> = (0..50_000u64).map(|n| (n * n >> 3) as u8).collect();
+    let bytes: Vec<u8> = (0..50_000u64).map(|n| ((n * n) >> 3) as u8).collect();
     let (mut sent, mut back, mut refused) = (0, Vec::<u8>::new(), 0);
     while back.len() < bytes.len() {
         let piece = &bytes[sent..][..(bytes.len() - sent).min(700)];

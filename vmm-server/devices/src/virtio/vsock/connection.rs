@@ -204,3 +204,24 @@ impl Connection {
         self.told_shutdown == Shutdown::all()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_wrap() {
+        let mut connection = Connection::FREE;
+        (connection.sent, connection.fwd_cnt) = (5, u32::MAX - 10);
+        let says = |fwd_cnt| Header { fwd_cnt, buf_alloc: 100, ..Header::default() };
+        assert!(connection.told_by_guest(&says(u32::MAX - 10)));
+        assert_eq!(connection.credit(), 100 - 16);
+        assert!(connection.told_by_guest(&says(3)));
+        assert_eq!(connection.credit(), 100 - 2);
+        assert!(connection.told_by_guest(&says(u32::MAX)), "no news");
+        assert_eq!(connection.credit(), 100 - 2);
+        assert!(!connection.told_by_guest(&says(6)), "more than was sent");
+        assert!(connection.told_by_guest(&says(5)));
+        assert_eq!(connection.credit(), 100);
+    }
+}

@@ -100,7 +100,8 @@ impl Guest {
 
 #[test]
 fn what_is_wrong_in_a_connection_ends_it() {
-    let cases: [(Op, fn(&mut Header), usize, &str); 7] = [
+    type Change = fn(&mut Header);
+    let cases: [(Op, Change, usize, &str); 7] = [
         (Op::Request, |_| {}, 0, "a second request"),
         (Op::Response, |_| {}, 0, "an answer to nothing"),
         (Op::Rw, |_| {}, CAPACITY as usize + 1, "more than there is room for"),
@@ -166,6 +167,13 @@ fn a_guest_gets_no_more_than_it_has_room_for() {
     assert_eq!(guest.hear(), [(Op::CreditRequest, PORT, vec![])]);
     guest.send(Header { fwd_cnt: 150, buf_alloc: u32::MAX, ..to(SERVER, PORT, Op::CreditUpdate) }, &[]);
     assert_eq!(guest.hear(), [(Op::Rw, PORT, data[600..].to_vec())]);
+    // All is taken; what comes late is no news; a buffer that only grows is worth another question.
+    guest.send(Header { fwd_cnt: 700, ..to(SERVER, PORT, Op::CreditUpdate) }, &[]);
+    guest.send(Header { fwd_cnt: 300, ..to(SERVER, PORT, Op::CreditUpdate) }, &[]);
+    guest.host.say(id, &data);
+    assert_eq!(guest.hear(), [(Op::Rw, PORT, data[..500].to_vec()), (Op::CreditRequest, PORT, vec![])]);
+    guest.send(Header { fwd_cnt: 700, buf_alloc: 550, ..to(SERVER, PORT, Op::CreditUpdate) }, &[]);
+    assert_eq!(guest.hear(), [(Op::Rw, PORT, data[500..550].to_vec()), (Op::CreditRequest, PORT, vec![])]);
 }
 
 #[test]
@@ -186,6 +194,7 @@ fn a_peer_connects_if_it_may() {
     assert_eq!(guest.hear(), [(Op::Rw, LISTENER, b"knock".to_vec())]);
     guest.send(to(CLIENT, LISTENER, Op::Rst), &[]);
     assert_eq!((guest.host.calls.last(), guest.mmio.device().connections()), (Some(&Call::Close(0)), 0));
+    assert_eq!(guest.hear(), [], "a reset is not answered");
     // A guest that does not listen, and a peer that goes before it is answered.
     guest.host.events.push_back(Event::Incoming { ticket: 5, from: CLIENT, port: LISTENER });
     guest.hear();
@@ -292,10 +301,13 @@ fn a_guest_without_buffers_for_answers_is_not_heard() {
     }
     assert_eq!(guest.used(TRANSMIT), 8, "the ninth stays where it is");
     assert_eq!(guest.ram.get16(device(RECEIVE)), 0, "buffers are wanted");
+    guest.chain(RECEIVE, 0, &[(DATA + 0x1_0000, 100, true)]);
+    guest.provide(RECEIVE, &[0]);
+    assert!(guest.write(0x50, RECEIVE), "there is place for the ninth's answer");
+    assert!(!guest.serve());
     let ports: Vec<u32> = guest.hear().iter().map(|(_, port, _)| *port).collect();
     assert_eq!(ports, (0..8).collect::<Vec<_>>());
-    assert_eq!(guest.used(TRANSMIT), 9);
-    assert_eq!(guest.hear(), [(Op::Rst, 8, vec![])]);
+    assert_eq!((guest.used(TRANSMIT), guest.hear()), (9, vec![(Op::Rst, 8, vec![])]));
     assert_eq!(guest.ram.get16(device(RECEIVE)), 1, "buffers are of no interest");
 }
 
@@ -326,6 +338,11 @@ fn a_reset_closes_everything() {
     guest.host.heard = 0;
     assert_eq!(guest.hear(), []);
     assert_eq!(guest.connect(PORT), 0);
+    let mut guest = ready();
+    guest.send(to(SERVER, 6, Op::Rw), &[]);
+    guest.write(0x70, 0);
+    guest.start(1);
+    assert_eq!(guest.hear(), [], "an answer to somebody who has gone");
 }
 
 #[test]
