@@ -126,6 +126,7 @@ impl Distributor {
     }
 
     /// A device drives the line of the SPI `intid` (32 to 287; others are ignored). Setting the level that it has costs nothing.
+    #[inline(never)]
     pub fn set_line<C: Cpus>(&mut self, intid: u32, level: bool, cpus: &mut C) {
         if intid >= PRIVATE as u32 {
             self.drive(0, intid, level, cpus);

@@ -95,6 +95,7 @@ impl Chain {
     }
 }
 
+#[inline(never)]
 fn total(buffers: &[Buffer]) -> u64 {
     buffers.iter().map(|buffer| u64::from(buffer.len)).sum()
 }

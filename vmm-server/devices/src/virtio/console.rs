@@ -49,7 +49,7 @@ impl Console {
         queue: &mut Queue,
         memory: &mut M,
         port: &mut P,
-    ) -> Result<bool, Misuse> {
+    ) -> Result<bool, Fault> {
         if port.waiting() == 0 {
             // Buffers are of no interest until there is something to put in.
             queue.listen(false, memory)?;
@@ -63,7 +63,7 @@ impl Console {
                 }
                 return Ok(false);
             }
-            let written = fill(&chain, memory, port).map_err(|fault| queue.misuse(fault))?;
+            let written = fill(&chain, memory, port)?;
             queue.push(chain.head(), written, memory)?;
             if port.waiting() == 0 {
                 queue.listen(false, memory)?;
@@ -78,7 +78,7 @@ impl Console {
         queue: &mut Queue,
         memory: &mut M,
         port: &mut P,
-    ) -> Result<bool, Misuse> {
+    ) -> Result<bool, Fault> {
         let mut budget = SEND_BYTES_MAX;
         for _ in 0..CONSOLE_QUEUE_SIZE {
             if self.sent.is_none() && queue.pop(&mut self.chain, memory)? {
@@ -90,7 +90,7 @@ impl Console {
                 }
                 return Ok(false);
             };
-            let drained = drain(&self.chain, sent, &mut budget, memory, port).map_err(|fault| queue.misuse(fault))?;
+            let drained = drain(&self.chain, sent, &mut budget, memory, port)?;
             if !drained {
                 // Out of budget: again soon. Out of room: again when the host says so.
                 return Ok(budget == 0);
@@ -170,7 +170,8 @@ impl<P: Port> Serve<P, CONSOLE_QUEUES> for Console {
         memory: &mut M,
         port: &mut P,
     ) -> Result<bool, Misuse> {
-        let more = self.receive(receive, memory, port)?;
-        Ok(self.transmit(transmit, memory, port)? | more)
+        let more = self.receive(receive, memory, port).map_err(|fault| receive.misuse(fault))?;
+        let transmitted = self.transmit(transmit, memory, port);
+        Ok(transmitted.map_err(|fault| transmit.misuse(fault))? | more)
     }
 }

@@ -108,6 +108,7 @@ impl<D: Device<QUEUES>, const QUEUES: usize> Mmio<D, QUEUES> {
     }
 
     /// Something happened on the host's side, or there was more to do. True if there still is.
+    #[inline(never)]
     pub fn serve<H, M: GuestMemory>(&mut self, memory: &mut M, host: &mut H, line: &mut impl Line) -> bool
     where
         D: Serve<H, QUEUES>,
@@ -116,7 +117,7 @@ impl<D: Device<QUEUES>, const QUEUES: usize> Mmio<D, QUEUES> {
             return self.device.idle(host);
         }
         let more = self.device.serve(&mut self.queues, memory, host);
-        let due = self.queues.iter_mut().try_fold(false, |due, queue| Ok(due | queue.interrupt_due(memory)?));
+        let due = interrupt_due(&mut self.queues, memory);
         if due == Ok(true) {
             self.transport.used();
         }
@@ -141,4 +142,12 @@ impl<D: Device<QUEUES>, const QUEUES: usize> Mmio<D, QUEUES> {
         self.device.reset(host);
         self.transport.drive(line);
     }
+}
+
+/// Whether the driver is to be interrupted for any of the queues.
+fn interrupt_due<M: GuestMemory>(queues: &mut [Queue], memory: &M) -> Result<bool, Misuse> {
+    queues.iter_mut().try_fold(false, |due, queue| {
+        let this = queue.interrupt_due(memory).map_err(|fault| queue.misuse(fault))?;
+        Ok(due | this)
+    })
 }

@@ -65,7 +65,7 @@ impl Queue {
     }
 
     /// The driver made it ready. `event_idx`: VIRTIO_F_EVENT_IDX was negotiated.
-    pub(super) fn start(&mut self, event_idx: bool) -> Result<(), Misuse> {
+    pub(super) fn start(&mut self, event_idx: bool) -> Result<(), Fault> {
         let size = u64::from(self.size);
         let fits = |base: u64, align: u64, bytes: u64| base.is_multiple_of(align) && base.checked_add(bytes).is_some();
         if !self.size.is_power_of_two()
@@ -74,7 +74,7 @@ impl Queue {
             || !fits(self.driver, 2, 6 + 2 * size)
             || !fits(self.device, 4, 6 + 8 * size)
         {
-            return Err(self.misuse(Fault::Setup));
+            return Err(Fault::Setup);
         }
         *self = Self {
             ready: true,
@@ -104,7 +104,8 @@ impl Queue {
     }
 
     /// Fills `chain` with the next one that the driver has made available; false if there is none or the queue is not ready.
-    pub fn pop<M: GuestMemory>(&mut self, chain: &mut Chain, memory: &M) -> Result<bool, Misuse> {
+    #[inline(never)]
+    pub fn pop<M: GuestMemory>(&mut self, chain: &mut Chain, memory: &M) -> Result<bool, Fault> {
         if !self.ready || !self.has_available(memory)? {
             return Ok(false);
         }
@@ -112,7 +113,7 @@ impl Queue {
         fence(Ordering::SeqCst);
         let slot = u64::from(self.next_available & (self.size - 1));
         let head = self.read16(memory, self.driver + 4 + 2 * slot)?;
-        self.follow(head, chain, memory).map_err(|fault| self.misuse(fault))?;
+        self.follow(head, chain, memory)?;
         self.next_available = self.next_available.wrapping_add(1);
         Ok(true)
     }
@@ -124,7 +125,8 @@ impl Queue {
 
     /// Gives a chain back, of which the device has written the first `written` bytes of the writable part. A queue that
     /// is no longer ready takes nothing.
-    pub fn push<M: GuestMemory>(&mut self, head: u16, written: u32, memory: &mut M) -> Result<(), Misuse> {
+    #[inline(never)]
+    pub fn push<M: GuestMemory>(&mut self, head: u16, written: u32, memory: &mut M) -> Result<(), Fault> {
         if !self.ready {
             return Ok(());
         }
@@ -134,7 +136,7 @@ impl Queue {
         id.copy_from_slice(&u32::from(head).to_le_bytes());
         len.copy_from_slice(&written.to_le_bytes());
         let ipa = self.device + 4 + 8 * slot;
-        memory.write(ipa, &element).map_err(|_| self.misuse(Fault::Memory(ipa)))?;
+        memory.write(ipa, &element).map_err(|_| Fault::Memory(ipa))?;
         self.next_used = self.next_used.wrapping_add(1);
         // The index is written after what it points to.
         fence(Ordering::SeqCst);
@@ -142,7 +144,8 @@ impl Queue {
     }
 
     /// Whether the driver is to be interrupted for what was pushed since this was last asked.
-    pub(super) fn interrupt_due<M: GuestMemory>(&mut self, memory: &M) -> Result<bool, Misuse> {
+    #[inline(never)]
+    pub(super) fn interrupt_due<M: GuestMemory>(&mut self, memory: &M) -> Result<bool, Fault> {
         if !self.ready || self.signalled == self.next_used {
             return Ok(false);
         }
@@ -159,7 +162,8 @@ impl Queue {
 
     /// Tells the driver whether it shall notify when it makes a chain available. True if one is there already, so that
     /// none is missed. A driver that was never told notifies.
-    pub fn listen<M: GuestMemory>(&mut self, listen: bool, memory: &mut M) -> Result<bool, Misuse> {
+    #[inline(never)]
+    pub fn listen<M: GuestMemory>(&mut self, listen: bool, memory: &mut M) -> Result<bool, Fault> {
         if !self.ready {
             return Ok(false);
         }
@@ -176,12 +180,12 @@ impl Queue {
         self.has_available(memory)
     }
 
-    fn has_available<M: GuestMemory>(&self, memory: &M) -> Result<bool, Misuse> {
+    fn has_available<M: GuestMemory>(&self, memory: &M) -> Result<bool, Fault> {
         let index = self.read16(memory, self.driver + 2)?;
         match index.wrapping_sub(self.next_available) {
             0 => Ok(false),
             ahead if ahead <= self.size => Ok(true),
-            _ => Err(self.misuse(Fault::AvailableIndex)),
+            _ => Err(Fault::AvailableIndex),
         }
     }
 
@@ -209,13 +213,13 @@ impl Queue {
         Err(Fault::Loop)
     }
 
-    fn read16<M: GuestMemory>(&self, memory: &M, ipa: u64) -> Result<u16, Misuse> {
+    fn read16<M: GuestMemory>(&self, memory: &M, ipa: u64) -> Result<u16, Fault> {
         let mut bytes = [0; 2];
-        memory.read(ipa, &mut bytes).map_err(|_| self.misuse(Fault::Memory(ipa)))?;
+        memory.read(ipa, &mut bytes).map_err(|_| Fault::Memory(ipa))?;
         Ok(u16::from_le_bytes(bytes))
     }
 
-    fn write16<M: GuestMemory>(&self, memory: &mut M, ipa: u64, value: u16) -> Result<(), Misuse> {
-        memory.write(ipa, &value.to_le_bytes()).map_err(|_| self.misuse(Fault::Memory(ipa)))
+    fn write16<M: GuestMemory>(&self, memory: &mut M, ipa: u64, value: u16) -> Result<(), Fault> {
+        memory.write(ipa, &value.to_le_bytes()).map_err(|_| Fault::Memory(ipa))
     }
 }

@@ -109,6 +109,7 @@ impl Transport {
     }
 
     /// What a register reads as, the configuration excepted.
+    #[inline(never)]
     pub fn read(&self, register: Register, of: Description, queues: &[Queue]) -> u32 {
         let queue = queues.get(self.queue_select as usize);
         match register {
@@ -140,6 +141,7 @@ impl Transport {
         }
     }
 
+    #[inline(never)]
     pub fn write(&mut self, register: Register, value: u32, of: Description, queues: &mut [Queue]) -> Act {
         match register {
             Register::DeviceFeaturesSel => self.device_features_select = value,
@@ -222,9 +224,9 @@ impl Transport {
         }
         if agreed
             && !queue.is_ready()
-            && let Err(misuse) = queue.start(event_idx)
+            && let Err(fault) = queue.start(event_idx)
         {
-            self.blame(misuse);
+            self.blame(queue.misuse(fault));
         }
         Act::Nothing
     }

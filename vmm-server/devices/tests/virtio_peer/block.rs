@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use virtio_drivers::Error;
 use virtio_drivers::device::blk::{BlkReq, BlkResp, RespStatus, SECTOR_SIZE, VirtIOBlk};
 use virtio_drivers::transport::{DeviceType, Transport};
-use vmm_devices::virtio::block::{BLOCK_QUEUES, Block, Disk, Failed, Full, Operation, Parameters};
+use vmm_devices::virtio::block::{BLOCK_QUEUES, BlockOf, Disk, Failed, Full, Operation, Parameters};
 
 const DEPTH: usize = 4;
 const WINDOW: usize = 2048;
@@ -89,7 +89,7 @@ impl Host for Late {
     }
 }
 
-type Device = Registers<Block<DEPTH>, Late, BLOCK_QUEUES>;
+type Device = Registers<BlockOf<DEPTH>, Late, BLOCK_QUEUES>;
 
 const PARAMETERS: Parameters = Parameters {
     sectors: SECTORS as u64,
@@ -101,7 +101,7 @@ const PARAMETERS: Parameters = Parameters {
 };
 
 fn start(parameters: Parameters, features: u64) -> (Device, VirtIOBlk<Bounce, Device>) {
-    let device = Device::new(Block::new(parameters).unwrap(), Late::new(), features);
+    let device = Device::new(BlockOf::new(parameters).unwrap(), Late::new(), features);
     assert_eq!(device.device_type(), DeviceType::Block);
     let disk = VirtIOBlk::new(device.clone()).unwrap();
     assert_eq!(device.read(0x70), 15);

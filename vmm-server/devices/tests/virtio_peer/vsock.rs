@@ -9,7 +9,7 @@ use virtio_drivers::device::socket::{
 use virtio_drivers::transport::{DeviceType, Transport};
 use virtio_drivers::{Error, Result};
 use vmm_devices::virtio::vsock::spec::Shutdown;
-use vmm_devices::virtio::vsock::{Address, Event, Peers, Policy, VSOCK_QUEUES, Vsock};
+use vmm_devices::virtio::vsock::{Address, Event, Peers, Policy, VSOCK_QUEUES, VsockOf};
 
 const CID: u32 = 5;
 const CONNECTIONS: usize = 2;
@@ -93,7 +93,7 @@ impl Host for Echo {
     }
 }
 
-type Device = Registers<Vsock<CONNECTIONS>, Echo, VSOCK_QUEUES>;
+type Device = Registers<VsockOf<CONNECTIONS>, Echo, VSOCK_QUEUES>;
 type Driver = VsockConnectionManager<Bounce, Device, 512>;
 
 fn start(features: u64) -> (Device, Driver) {
@@ -101,7 +101,7 @@ fn start(features: u64) -> (Device, Driver) {
         outward: [Address { cid: 2, port: 7 }].into_iter().collect(),
         inward: [Address { cid: 6, port: PORT }].into_iter().collect(),
     };
-    let device = Device::new(Vsock::new(CID, policy).unwrap(), Echo::default(), features);
+    let device = Device::new(VsockOf::new(CID, policy).unwrap(), Echo::default(), features);
     assert_eq!(device.device_type(), DeviceType::Socket);
     let driver = VsockConnectionManager::new_with_capacity(VirtIOSocket::new(device.clone()).unwrap(), 2000);
     assert_eq!(driver.guest_cid(), u64::from(CID));

@@ -107,7 +107,7 @@ impl Disk for Fake {
     }
 }
 
-pub type Guest = fake::Guest<Block<DEPTH>, Fake, BLOCK_QUEUES>;
+pub type Guest = fake::Guest<BlockOf<DEPTH>, Fake, BLOCK_QUEUES>;
 
 pub fn parameters() -> Parameters {
     Parameters {
@@ -120,8 +120,8 @@ pub fn parameters() -> Parameters {
     }
 }
 
-pub fn block(parameters: Parameters) -> Block<DEPTH> {
-    Block::new(parameters).unwrap()
+pub fn block(parameters: Parameters) -> BlockOf<DEPTH> {
+    BlockOf::new(parameters).unwrap()
 }
 
 pub const CACHED: u64 = FEATURE_FLUSH | FEATURE_CONFIG_WCE;

@@ -22,7 +22,7 @@ mod properties;
 mod tests;
 
 pub use disk::{Disk, Failed, Full, Operation};
-use request::{Decoded, Request};
+use request::{Decoded, Pieces, Request};
 use spec::{
     BLOCK_ID, Configuration, FEATURE_BLK_SIZE, FEATURE_CONFIG_WCE, FEATURE_DISCARD, FEATURE_FLUSH, FEATURE_RO,
     FEATURE_SEG_MAX, FEATURE_WRITE_ZEROES, NAME_BYTES, SECTOR_BYTES, Status, WRITEBACK,
@@ -30,7 +30,7 @@ use spec::{
 
 use super::chain::ChainOf;
 use super::device::{Device, Serve};
-use super::memory::{GuestMemory, Misuse};
+use super::memory::{Fault, GuestMemory, Misuse};
 use super::queue::Queue;
 
 /// Number of queues.
@@ -41,6 +41,9 @@ pub const BLOCK_QUEUE_SIZE: u16 = 128;
 pub const SEGMENTS_MAX: usize = 16;
 /// Bytes that one call of `serve` copies, but for the window that takes it past them.
 pub const SERVE_BYTES_MAX: u32 = 0x1_0000;
+
+/// What a request costs of that, however short it is.
+const REQUEST_COST: u32 = 64;
 
 /// Header, data, status.
 type Segments = ChainOf<{ SEGMENTS_MAX + 2 }>;
@@ -82,9 +85,9 @@ enum State {
     Abandoned,
 }
 
-/// A request, and the chain that it came in.
+/// A request under way and the chain that it came in, or the place for one.
 #[derive(Clone, Debug)]
-struct Slot {
+pub struct Slot {
     state: State,
     request: Request,
     chain: Segments,
@@ -93,32 +96,45 @@ struct Slot {
 impl Slot {
     const FREE: Self = Self { state: State::Free, request: Request::NONE, chain: Segments::new() };
 
+    fn is_under_way(&self) -> bool {
+        matches!(self.state, State::UnderWay | State::Abandoned)
+    }
+
     /// Writes the status behind the data, and gives the chain back.
+    #[inline(never)]
     fn end<M: GuestMemory>(
         &mut self,
-        status: Status,
-        written: u64,
+        (status, written): (Status, u64),
         queue: &mut Queue,
         memory: &mut M,
-    ) -> Result<(), Misuse> {
+    ) -> Result<(), Fault> {
         self.state = State::Free;
-        let last = self.chain.writable().len().saturating_sub(1);
         let place = self.chain.writable();
-        place.write(last, &[status as u8], memory).map_err(|fault| queue.misuse(fault))?;
+        let last = place.len().saturating_sub(1);
+        place.write(last, &[status as u8], memory)?;
         // What is claimed to be written is so from the first byte on.
         let written = if written >= last { last + 1 } else { written };
         queue.push(self.chain.head(), u32::try_from(written).unwrap_or(u32::MAX), memory)
     }
 
-    /// Hands the operation to the disk: false if that is full.
-    fn submit(&mut self, tag: usize, operation: Operation, disk: &mut impl Disk) -> bool {
-        let taken = disk.submit(tag, operation).is_ok();
-        self.state = if taken { State::UnderWay } else { State::Ready(operation) };
-        taken
+    /// Has the disk do what comes next: false if that is full. Tells how many bytes moved for it, too.
+    #[inline(never)]
+    fn go_on<M: GuestMemory>(
+        &mut self,
+        tag: usize,
+        pieces: Pieces,
+        memory: &M,
+        disk: &mut impl Disk,
+    ) -> Result<(bool, u32), Fault> {
+        let (operation, bytes) = self.request.next(&self.chain, tag, pieces, memory, disk)?;
+        Ok((self.submit(tag, operation, disk), bytes))
     }
 
-    fn is_under_way(&self) -> bool {
-        matches!(self.state, State::UnderWay | State::Abandoned)
+    /// Hands an operation to the disk: false if that is full.
+    fn submit(&mut self, tag: usize, operation: Operation, disk: &mut impl Disk) -> bool {
+        let is_taken = disk.submit(tag, operation).is_ok();
+        self.state = if is_taken { State::UnderWay } else { State::Ready(operation) };
+        is_taken
     }
 
     /// The driver has gone.
@@ -130,18 +146,21 @@ impl Slot {
     }
 }
 
-/// The block device.
+/// The block device. Its host keeps a [`BlockOf`], its code knows it as `Block`, however deep it is.
 #[derive(Clone, Debug)]
-pub struct Block<const DEPTH: usize> {
+pub struct Block<S: ?Sized = [Slot]> {
     parameters: Parameters,
     agreed: u64,
     writeback: bool,
-    slots: [Slot; DEPTH],
     /// Completions of what was not under way.
     strays: u32,
+    slots: S,
 }
 
-impl<const DEPTH: usize> Block<DEPTH> {
+/// The block device, with up to `DEPTH` requests under way.
+pub type BlockOf<const DEPTH: usize> = Block<[Slot; DEPTH]>;
+
+impl<const DEPTH: usize> BlockOf<DEPTH> {
     /// A device that nothing has been asked of.
     pub const fn new(parameters: Parameters) -> Result<Self, Unfit> {
         let block = parameters.block_bytes;
@@ -158,7 +177,9 @@ impl<const DEPTH: usize> Block<DEPTH> {
     pub fn strays(&self) -> u32 {
         self.strays
     }
+}
 
+impl Block {
     /// Whether a write must be stable when it ends.
     fn is_durable(&self) -> bool {
         match self.agreed & FEATURE_CONFIG_WCE != 0 {
@@ -167,59 +188,83 @@ impl<const DEPTH: usize> Block<DEPTH> {
         }
     }
 
-    /// Bytes that one operation moves: whole blocks that fit a window.
-    fn window(&self, disk: &impl Disk) -> u32 {
+    /// How the disk is asked.
+    fn pieces(&self, disk: &impl Disk) -> Pieces {
         let bytes = disk.window_bytes().min(1 << 30) as u32;
-        bytes & !(self.parameters.block_bytes - 1)
+        Pieces { bytes: bytes & !(self.parameters.block_bytes - 1), durable: self.is_durable() }
+    }
+
+    fn serve<M: GuestMemory>(
+        &mut self,
+        queue: &mut Queue,
+        memory: &mut M,
+        disk: &mut impl Disk,
+    ) -> Result<bool, Fault> {
+        let mut budget = SERVE_BYTES_MAX;
+        if self.complete(queue, memory, disk, &mut budget)? {
+            return Ok(true);
+        }
+        for (tag, slot) in self.slots.iter_mut().enumerate() {
+            let waits = match slot.state {
+                State::Ready(operation) => !slot.submit(tag, operation, disk),
+                state => state == State::Abandoned,
+            };
+            if waits {
+                return Ok(false);
+            }
+        }
+        self.begin(queue, memory, disk, &mut budget)
+    }
+
+    /// What has ended: its tag, whether well, and its slot as it was. None if it was not under way: a disk that lies is not listened to
+    /// further.
+    fn ended(&mut self, disk: &mut impl Disk) -> Option<(usize, bool, State)> {
+        let (tag, result) = disk.completed()?;
+        let Some(slot) = self.slots.get_mut(tag).filter(|slot| slot.is_under_way()) else {
+            self.strays = self.strays.wrapping_add(1);
+            return None;
+        };
+        Some((tag, result.is_ok(), core::mem::replace(&mut slot.state, State::Free)))
     }
 
     /// Takes in what has ended: whether there may be more.
+    #[inline(never)]
     fn complete<M: GuestMemory>(
         &mut self,
         queue: &mut Queue,
         memory: &mut M,
         disk: &mut impl Disk,
         budget: &mut u32,
-    ) -> Result<bool, Misuse> {
-        let (window, durable) = (self.window(disk), self.is_durable());
+    ) -> Result<bool, Fault> {
+        let pieces = self.pieces(disk);
         while *budget > 0 {
-            let Some((tag, result)) = disk.completed() else { return Ok(false) };
-            let Some(slot) = self.slots.get_mut(tag).filter(|slot| slot.is_under_way()) else {
-                // A disk that lies is not listened to further.
-                self.strays = self.strays.wrapping_add(1);
-                return Ok(false);
-            };
-            // Each completion costs something, even if it moves nothing.
-            *budget = budget.saturating_sub(64);
-            if core::mem::replace(&mut slot.state, State::Free) == State::Abandoned {
-                continue;
+            let Some((tag, is_ok, state)) = self.ended(disk) else { return Ok(false) };
+            *budget = budget.saturating_sub(REQUEST_COST);
+            let Some(slot) = self.slots.get_mut(tag).filter(|_| state != State::Abandoned) else { continue };
+            if is_ok {
+                let moved = slot.request.finish(&slot.chain, tag, memory, disk)?;
+                *budget = budget.saturating_sub(moved);
+                if !slot.request.is_done() {
+                    slot.go_on(tag, pieces, memory, disk)?;
+                    continue;
+                }
             }
-            if result.is_err() {
-                slot.end(Status::IoError, slot.request.written(), queue, memory)?;
-                continue;
-            }
-            let Slot { request, chain, .. } = slot;
-            let moved = request.finish(chain, tag, memory, disk).map_err(|fault| queue.misuse(fault))?;
-            *budget = budget.saturating_sub(moved);
-            if request.is_done() {
-                slot.end(Status::Ok, slot.request.written(), queue, memory)?;
-                continue;
-            }
-            let next = request.next(chain, tag, (window, durable), memory, disk);
-            slot.submit(tag, next.map_err(|fault| queue.misuse(fault))?, disk);
+            let status = if is_ok { Status::Ok } else { Status::IoError };
+            slot.end((status, slot.request.written()), queue, memory)?;
         }
         Ok(true)
     }
 
     /// Begins what the driver has made available: whether there may be more.
+    #[inline(never)]
     fn begin<M: GuestMemory>(
         &mut self,
         queue: &mut Queue,
         memory: &mut M,
         disk: &mut impl Disk,
         budget: &mut u32,
-    ) -> Result<bool, Misuse> {
-        let (window, durable) = (self.window(disk), self.is_durable());
+    ) -> Result<bool, Fault> {
+        let pieces = self.pieces(disk);
         while *budget > 0 {
             let Some((tag, slot)) = self.slots.iter_mut().enumerate().find(|(_, slot)| slot.state == State::Free)
             else {
@@ -233,20 +278,14 @@ impl<const DEPTH: usize> Block<DEPTH> {
                 }
                 return Ok(false);
             }
-            *budget = budget.saturating_sub(64);
-            let decoded = request::decode(&self.parameters, durable, &slot.chain, memory);
-            match decoded.map_err(|fault| queue.misuse(fault))? {
-                Decoded::Ended(status, written) => slot.end(status, written, queue, memory)?,
-                Decoded::Request(_) if window == 0 => slot.end(Status::IoError, 0, queue, memory)?,
+            *budget = budget.saturating_sub(REQUEST_COST);
+            match request::decode(&self.parameters, pieces, &slot.chain, memory)? {
+                Decoded::Ended(status, written) => slot.end((status, written), queue, memory)?,
                 Decoded::Request(request) => {
                     slot.request = request;
-                    let Slot { request, chain, .. } = slot;
-                    let next = request.next(chain, tag, (window, durable), memory, disk);
-                    let operation = next.map_err(|fault| queue.misuse(fault))?;
-                    if let Operation::Write { sectors, .. } = operation {
-                        *budget = budget.saturating_sub(sectors.saturating_mul(512));
-                    }
-                    if !slot.submit(tag, operation, disk) {
+                    let (is_taken, bytes) = slot.go_on(tag, pieces, memory, disk)?;
+                    *budget = budget.saturating_sub(bytes);
+                    if !is_taken {
                         queue.listen(false, memory)?;
                         return Ok(false);
                     }
@@ -257,7 +296,7 @@ impl<const DEPTH: usize> Block<DEPTH> {
     }
 }
 
-impl<const DEPTH: usize> Device<BLOCK_QUEUES> for Block<DEPTH> {
+impl<const DEPTH: usize> Device<BLOCK_QUEUES> for BlockOf<DEPTH> {
     const ID: u32 = BLOCK_ID;
     const QUEUE_SIZE: u16 = BLOCK_QUEUE_SIZE;
 
@@ -285,7 +324,7 @@ impl<const DEPTH: usize> Device<BLOCK_QUEUES> for Block<DEPTH> {
     }
 }
 
-impl<D: Disk, const DEPTH: usize> Serve<D, BLOCK_QUEUES> for Block<DEPTH> {
+impl<D: Disk, const DEPTH: usize> Serve<D, BLOCK_QUEUES> for BlockOf<DEPTH> {
     fn agree(&mut self, features: u64) {
         self.agreed = features;
         // 5.2.5.2: without FLUSH there is nothing that would make a cached write stable.
@@ -304,7 +343,8 @@ impl<D: Disk, const DEPTH: usize> Serve<D, BLOCK_QUEUES> for Block<DEPTH> {
     }
 
     fn stop(&mut self, _queue: usize, _disk: &mut D) {
-        self.slots.iter_mut().for_each(Slot::abandon);
+        let this: &mut Block = self;
+        this.slots.iter_mut().for_each(Slot::abandon);
     }
 
     fn serve<M: GuestMemory>(
@@ -313,31 +353,14 @@ impl<D: Disk, const DEPTH: usize> Serve<D, BLOCK_QUEUES> for Block<DEPTH> {
         memory: &mut M,
         disk: &mut D,
     ) -> Result<bool, Misuse> {
-        let mut budget = SERVE_BYTES_MAX;
-        if self.complete(queue, memory, disk, &mut budget)? {
-            return Ok(true);
-        }
-        for (tag, slot) in self.slots.iter_mut().enumerate() {
-            let waits = match slot.state {
-                State::Ready(operation) => !slot.submit(tag, operation, disk),
-                state => state == State::Abandoned,
-            };
-            if waits {
-                return Ok(false);
-            }
-        }
-        self.begin(queue, memory, disk, &mut budget)
+        let this: &mut Block = self;
+        this.serve(queue, memory, disk).map_err(|fault| queue.misuse(fault))
     }
 
     fn idle(&mut self, disk: &mut D) -> bool {
-        for _ in 0..DEPTH {
-            let Some((tag, _)) = disk.completed() else { break };
-            match self.slots.get_mut(tag).filter(|slot| slot.is_under_way()) {
-                Some(slot) => slot.state = State::Free,
-                None => self.strays = self.strays.wrapping_add(1),
-            }
-        }
-        // No more than that can have been under way.
+        // Each call makes one free: no more than there are can have ended.
+        let this: &mut Block = self;
+        while this.ended(disk).is_some() {}
         false
     }
 }

@@ -11,6 +11,13 @@ use crate::virtio::memory::{Fault, GuestMemory};
 /// Bytes that are copied at once.
 const PIECE_BYTES: usize = 512;
 
+/// How the disk is asked: so many bytes at a time, 0 if no window holds a block, and writes that must be stable when they end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pieces {
+    pub bytes: u32,
+    pub durable: bool,
+}
+
 /// What is to be done with the data of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Data {
@@ -58,17 +65,17 @@ impl Request {
         self.done >= self.bytes && self.moving == 0
     }
 
-    /// Prepares the next operation of it: what the disk writes is put into the window.
-    #[inline(never)]
+    /// Prepares the next operation of it: what the disk writes is put into the window. Tells how many bytes that was.
     pub fn next<M: GuestMemory>(
         &mut self,
         chain: &Chain,
         tag: usize,
-        (window, durable): (u32, bool),
+        pieces: Pieces,
         memory: &M,
         disk: &mut impl Disk,
-    ) -> Result<Operation, Fault> {
-        let moving = (self.bytes - self.done).min(window.into()) as u32;
+    ) -> Result<(Operation, u32), Fault> {
+        let moving = (self.bytes - self.done).min(pieces.bytes.into()) as u32;
+        let mut copied = 0;
         let (sector, sectors) = (self.sector + self.done / SECTOR_BYTES, moving / SECTOR_BYTES as u32);
         let operation = match self.data {
             Data::None(operation) => operation,
@@ -80,11 +87,12 @@ impl Request {
                     disk.put(tag, offset as usize, piece);
                     Ok(())
                 })?;
-                Operation::Write { sector, sectors, durable }
+                copied = moving;
+                Operation::Write { sector, sectors, durable: pieces.durable }
             }
         };
         self.moving = moving;
-        Ok(operation)
+        Ok((operation, copied))
     }
 
     /// The operation that was prepared has been done: what the disk has read is taken from the window. Tells how many bytes moved.
@@ -122,9 +130,10 @@ fn in_pieces(bytes: u32, mut act: impl FnMut(u32, &mut [u8]) -> Result<(), Fault
 }
 
 /// What a chain asks for (section 5.2.6). A chain in which there is no header, or no place for a status, is the driver's misuse.
+#[inline(never)]
 pub(super) fn decode<M: GuestMemory>(
     of: &Parameters,
-    durable: bool,
+    pieces: Pieces,
     chain: &Chain,
     memory: &mut M,
 ) -> Result<Decoded, Fault> {
@@ -133,6 +142,7 @@ pub(super) fn decode<M: GuestMemory>(
     let into = chain.writable().len().checked_sub(1).ok_or(Fault::Short)?;
     let ended = |status| Decoded::Ended(status, 0);
     Ok(match header.kind {
+        IN | OUT if pieces.bytes == 0 => ended(Status::IoError),
         IN => of.transfer(Data::In, header.sector, into),
         OUT if of.read_only => ended(Status::IoError),
         OUT => of.transfer(Data::Out, header.sector, out),
@@ -143,22 +153,15 @@ pub(super) fn decode<M: GuestMemory>(
             chain.writable().write(0, name, memory)?;
             Decoded::Ended(Status::Ok, len)
         }
-        DISCARD if of.discard_sectors_max > 0 => match of.range(out, chain, memory)? {
-            Err(status) => ended(status),
-            Ok(range) if range.flags != 0 => ended(Status::Unsupported),
-            Ok(Range { sectors, .. }) if sectors > of.discard_sectors_max => ended(Status::IoError),
-            Ok(Range { sectors: 0, .. }) => ended(Status::Ok),
-            Ok(Range { sector, sectors, .. }) => whole(Operation::Discard { sector, sectors }),
-        },
-        WRITE_ZEROES if of.write_zeroes_sectors_max > 0 => match of.range(out, chain, memory)? {
-            Err(status) => ended(status),
-            Ok(range) if range.flags & !UNMAP != 0 => ended(Status::Unsupported),
-            Ok(Range { sectors, .. }) if sectors > of.write_zeroes_sectors_max => ended(Status::IoError),
-            Ok(Range { sectors: 0, .. }) => ended(Status::Ok),
-            Ok(Range { sector, sectors, flags }) => {
-                whole(Operation::WriteZeroes { sector, sectors, unmap: flags & UNMAP != 0, durable })
-            }
-        },
+        DISCARD if of.discard_sectors_max > 0 => of
+            .range((0, of.discard_sectors_max), out, chain, memory)?
+            .map_or_else(ended, |Range { sector, sectors, .. }| whole(Operation::Discard { sector, sectors })),
+        WRITE_ZEROES if of.write_zeroes_sectors_max > 0 => {
+            let range = of.range((UNMAP, of.write_zeroes_sectors_max), out, chain, memory)?;
+            range.map_or_else(ended, |Range { sector, sectors, flags }| {
+                whole(Operation::WriteZeroes { sector, sectors, unmap: flags != 0, durable: pieces.durable })
+            })
+        }
         _ => ended(Status::Unsupported),
     })
 }
@@ -183,13 +186,26 @@ impl Parameters {
         }
     }
 
-    /// The one range that a chain of `out` bytes of data holds.
-    fn range<M: GuestMemory>(&self, out: u64, chain: &Chain, memory: &M) -> Result<Result<Range, Status>, Fault> {
+    /// The one range that a chain of `out` bytes of data holds, with these flags at most and so many sectors. Else the status with which
+    /// it has ended.
+    #[inline(never)]
+    fn range<M: GuestMemory>(
+        &self,
+        (flags, sectors_max): (u32, u32),
+        out: u64,
+        chain: &Chain,
+        memory: &M,
+    ) -> Result<Result<Range, Status>, Fault> {
         if self.read_only || out != HEADER_BYTES as u64 {
             return Ok(Err(Status::IoError));
         }
         let range = Range::from(chain.readable().array(HEADER_BYTES as u64, memory)?);
-        let fits = self.holds(range.sector, u64::from(range.sectors) * SECTOR_BYTES);
-        Ok(if fits { Ok(range) } else { Err(Status::IoError) })
+        let fits = range.sectors <= sectors_max && self.holds(range.sector, u64::from(range.sectors) * SECTOR_BYTES);
+        Ok(match fits {
+            _ if range.flags & !flags != 0 => Err(Status::Unsupported),
+            false => Err(Status::IoError),
+            true if range.sectors == 0 => Err(Status::Ok),
+            true => Ok(range),
+        })
     }
 }

@@ -159,7 +159,7 @@ fn blocks_of_4096_bytes_are_kept_whole() {
         (Parameters { block_bytes: 1 << 16, ..large }, Unfit::BlockSize(1 << 16)),
         (Parameters { sectors: 63, ..large }, Unfit::Capacity(63)),
     ] {
-        assert_eq!(Block::<1>::new(parameters).err(), Some(unfit));
+        assert_eq!(BlockOf::<1>::new(parameters).err(), Some(unfit));
     }
 }
 
@@ -325,7 +325,7 @@ fn a_disk_that_ends_everything_at_once_is_no_reason_to_go_on_for_ever() {
 
 #[test]
 fn queues_that_were_not_set_up_are_left_alone() {
-    let mut block: Block<DEPTH> = block(parameters());
+    let mut block: BlockOf<DEPTH> = block(parameters());
     let mut queues = [Queue::new(0, BLOCK_QUEUE_SIZE)];
     let mut ram = Guest::new(block.clone(), Fake::new()).ram;
     assert_eq!(block.serve(&mut queues, &mut ram, &mut Fake::new()), Ok(false));

@@ -45,6 +45,43 @@ impl Entropy {
     pub fn new<S: Source>(source: Option<&S>) -> Result<Self, NoSource> {
         source.map(|_| Self { chain: ChainOf::new(), is_waiting: false }).ok_or(NoSource)
     }
+
+    /// Gives each buffer what there is: whether there may be more to do.
+    fn fill<M: GuestMemory>(
+        &mut self,
+        queue: &mut Queue,
+        memory: &mut M,
+        source: &mut impl Source,
+    ) -> Result<bool, Fault> {
+        for _ in 0..ENTROPY_QUEUE_SIZE {
+            let is_new = !self.is_waiting;
+            if is_new && !queue.pop(&mut self.chain, memory)? {
+                if queue.listen(true, memory)? {
+                    continue;
+                }
+                return Ok(false);
+            }
+            self.is_waiting = true;
+            let mut bytes = [0; REQUEST_BYTES_MAX];
+            let room = usize::try_from(self.chain.writable().len()).unwrap_or(usize::MAX).min(REQUEST_BYTES_MAX);
+            if room == 0 {
+                return Err(Fault::Short);
+            }
+            let bytes = bytes.get_mut(..room).unwrap_or_default();
+            let got = source.take(bytes).min(room);
+            if got == 0 {
+                if is_new {
+                    source.want(room);
+                }
+                queue.listen(false, memory)?;
+                return Ok(false);
+            }
+            let written = self.chain.writable().write(0, bytes.get(..got).unwrap_or_default(), memory)?;
+            self.is_waiting = false;
+            queue.push(self.chain.head(), written as u32, memory)?;
+        }
+        Ok(true)
+    }
 }
 
 impl Device<ENTROPY_QUEUES> for Entropy {
@@ -71,34 +108,6 @@ impl<S: Source> Serve<S, ENTROPY_QUEUES> for Entropy {
         memory: &mut M,
         source: &mut S,
     ) -> Result<bool, Misuse> {
-        for _ in 0..ENTROPY_QUEUE_SIZE {
-            let is_new = !self.is_waiting;
-            if is_new && !queue.pop(&mut self.chain, memory)? {
-                if queue.listen(true, memory)? {
-                    continue;
-                }
-                return Ok(false);
-            }
-            self.is_waiting = true;
-            let mut bytes = [0; REQUEST_BYTES_MAX];
-            let room = usize::try_from(self.chain.writable().len()).unwrap_or(usize::MAX).min(REQUEST_BYTES_MAX);
-            if room == 0 {
-                return Err(queue.misuse(Fault::Short));
-            }
-            let bytes = bytes.get_mut(..room).unwrap_or_default();
-            let got = source.take(bytes).min(room);
-            if got == 0 {
-                if is_new {
-                    source.want(room);
-                }
-                queue.listen(false, memory)?;
-                return Ok(false);
-            }
-            let written = self.chain.writable().write(0, bytes.get(..got).unwrap_or_default(), memory);
-            let written = written.map_err(|fault| queue.misuse(fault))?;
-            self.is_waiting = false;
-            queue.push(self.chain.head(), written as u32, memory)?;
-        }
-        Ok(true)
+        self.fill(queue, memory, source).map_err(|fault| queue.misuse(fault))
     }
 }

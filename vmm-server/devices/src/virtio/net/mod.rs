@@ -107,12 +107,13 @@ impl Net {
     }
 
     /// Sends the guest's frames: whether there may be more.
+    #[inline(never)]
     fn transmit<M: GuestMemory>(
         &mut self,
         queue: &mut Queue,
         memory: &mut M,
         link: &mut impl Link,
-    ) -> Result<bool, Misuse> {
+    ) -> Result<bool, Fault> {
         for _ in 0..SERVE_FRAMES_MAX {
             if !self.is_waiting && !queue.pop(&mut self.chain, memory)? {
                 if queue.listen(true, memory)? {
@@ -120,14 +121,14 @@ impl Net {
                 }
                 return Ok(false);
             }
-            let len = frame(&self.chain, memory).map_err(|fault| queue.misuse(fault))?;
+            let len = frame(&self.chain, memory)?;
             self.is_waiting = self.fits(len);
             if self.is_waiting {
                 if !link.open(len as usize) {
                     queue.listen(false, memory)?;
                     return Ok(false);
                 }
-                copy_out(&self.chain, len as usize, memory, link).map_err(|fault| queue.misuse(fault))?;
+                copy_out(&self.chain, len as usize, memory, link)?;
                 link.send();
                 self.is_waiting = false;
                 self.counts.sent += 1;
@@ -140,12 +141,13 @@ impl Net {
     }
 
     /// Hands frames to the guest: whether there may be more.
+    #[inline(never)]
     fn receive<M: GuestMemory>(
         &mut self,
         queue: &mut Queue,
         memory: &mut M,
         link: &mut impl Link,
-    ) -> Result<bool, Misuse> {
+    ) -> Result<bool, Fault> {
         queue.listen(false, memory)?;
         if link.waiting().is_none() {
             return Ok(false);
@@ -161,7 +163,7 @@ impl Net {
                 queue.unpop();
                 self.counts.received_unfit += 1;
             } else {
-                copy_in(&chain, len, memory, link).map_err(|fault| queue.misuse(fault))?;
+                copy_in(&chain, len, memory, link)?;
                 queue.push(chain.head(), (HEADER_BYTES + len) as u32, memory)?;
                 self.counts.received += 1;
             }
@@ -238,8 +240,9 @@ impl<L: Link> Serve<L, NET_QUEUES> for Net {
         memory: &mut M,
         link: &mut L,
     ) -> Result<bool, Misuse> {
-        let more = self.receive(receive, memory, link)?;
-        Ok(self.transmit(transmit, memory, link)? | more)
+        let more = self.receive(receive, memory, link).map_err(|fault| receive.misuse(fault))?;
+        let transmitted = self.transmit(transmit, memory, link);
+        Ok(transmitted.map_err(|fault| transmit.misuse(fault))? | more)
     }
 
     fn idle(&mut self, link: &mut L) -> bool {

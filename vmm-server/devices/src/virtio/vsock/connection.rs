@@ -22,12 +22,13 @@ pub(super) enum State {
     Reset,
 }
 
+/// A connection, or the place for one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Connection {
-    pub state: State,
+pub struct Connection {
+    pub(super) state: State,
     /// The guest's port.
-    pub port: u32,
-    pub peer: Address,
+    pub(super) port: u32,
+    pub(super) peer: Address,
     /// The guest's buffer, and what it has taken out of it, as it says.
     buf_alloc: u32,
     fwd_cnt: u32,
@@ -43,16 +44,16 @@ pub(super) struct Connection {
     /// The guest wants to know how much room there is.
     update_due: bool,
     /// What the guest will do no more.
-    pub guest: Shutdown,
+    pub(super) guest: Shutdown,
     /// What the peer will do no more, and what of it the guest knows.
-    pub peer_shutdown: Shutdown,
+    pub(super) peer_shutdown: Shutdown,
     told_shutdown: Shutdown,
 }
 
 impl Connection {
-    pub const FREE: Self = Self::new(State::Free, 0, Address { cid: 0, port: 0 });
+    pub(super) const FREE: Self = Self::new(State::Free, 0, Address { cid: 0, port: 0 });
 
-    pub const fn new(state: State, port: u32, peer: Address) -> Self {
+    pub(super) const fn new(state: State, port: u32, peer: Address) -> Self {
         Self {
             state,
             port,
@@ -72,24 +73,24 @@ impl Connection {
     }
 
     /// Whether a peer knows of it.
-    pub fn has_peer(&self) -> bool {
+    pub(super) fn has_peer(&self) -> bool {
         matches!(self.state, State::Connecting | State::Asking | State::Offered | State::Open)
     }
 
     /// The peer has accepted.
-    pub fn connected(&mut self) {
+    pub(super) fn connected(&mut self) {
         self.state = State::Open;
         self.response_due = true;
     }
 
     /// The guest wants an update of its credit.
-    pub fn wants_update(&mut self) {
+    pub(super) fn wants_update(&mut self) {
         self.update_due = true;
     }
 
     /// What the guest says of its buffer. False if it claims to have taken what it was never sent. What is older than what is known
     /// is no news: two threads of a guest may overtake each other.
-    pub fn told_by_guest(&mut self, header: &Header) -> bool {
+    pub(super) fn told_by_guest(&mut self, header: &Header) -> bool {
         let known = self.sent.wrapping_sub(self.fwd_cnt);
         let now = self.sent.wrapping_sub(header.fwd_cnt);
         if now > known && now > u32::MAX / 2 {
@@ -107,26 +108,26 @@ impl Connection {
     }
 
     /// Bytes that the guest has room for.
-    pub fn credit(&self) -> u32 {
+    pub(super) fn credit(&self) -> u32 {
         self.buf_alloc.saturating_sub(self.sent.wrapping_sub(self.fwd_cnt))
     }
 
     /// Bytes that the guest may send.
-    pub fn room(&self, id: usize, peers: &impl Peers) -> u32 {
+    pub(super) fn room(&self, id: usize, peers: &impl Peers) -> u32 {
         peers.capacity().saturating_sub(self.received.wrapping_sub(peers.consumed(id)))
     }
 
-    pub fn received(&mut self, bytes: u32) {
+    pub(super) fn received(&mut self, bytes: u32) {
         self.received = self.received.wrapping_add(bytes);
     }
 
     /// Bytes that wait for the guest, and that it wants.
-    pub fn waiting(&self, id: usize, peers: &impl Peers) -> usize {
+    pub(super) fn waiting(&self, id: usize, peers: &impl Peers) -> usize {
         if self.state != State::Open || self.guest.contains(Shutdown::RECEIVE) { 0 } else { peers.waiting(id) }
     }
 
     /// The next packet for the guest, if there is anything to say.
-    pub fn next(&self, id: usize, peers: &impl Peers) -> Option<Op> {
+    pub(super) fn next(&self, id: usize, peers: &impl Peers) -> Option<Op> {
         match self.state {
             State::Free | State::Connecting | State::Offered | State::Closing => None,
             State::Reset => Some(Op::Rst),
@@ -164,7 +165,7 @@ impl Connection {
     }
 
     /// The header of that packet, with `len` bytes of data: it has been sent then.
-    pub fn send(&mut self, op: Op, len: u32, id: usize, guest_cid: u32, peers: &impl Peers) -> Header {
+    pub(super) fn send(&mut self, op: Op, len: u32, id: usize, guest_cid: u32, peers: &impl Peers) -> Header {
         let mut flags = 0;
         match op {
             Op::Request => self.state = State::Offered,
@@ -200,7 +201,7 @@ impl Connection {
     }
 
     /// Whether the guest knows that its peer does nothing more.
-    pub fn is_told_of_end(&self) -> bool {
+    pub(super) fn is_told_of_end(&self) -> bool {
         self.told_shutdown == Shutdown::all()
     }
 }

@@ -125,7 +125,7 @@ impl Peers for Fake {
     }
 }
 
-pub type Guest = fake::Guest<Vsock<CONNECTIONS>, Fake, VSOCK_QUEUES>;
+pub type Guest = fake::Guest<VsockOf<CONNECTIONS>, Fake, VSOCK_QUEUES>;
 
 /// The component's port that the guest may connect to, and the one of its own that another VM may.
 pub const SERVER: Address = Address { cid: 2, port: 80 };
@@ -140,7 +140,7 @@ pub fn policy() -> Policy {
 }
 
 pub fn ready() -> Guest {
-    Guest::ready(Vsock::new(CID, policy()).unwrap(), Fake::default(), 1)
+    Guest::ready(VsockOf::new(CID, policy()).unwrap(), Fake::default(), 1)
 }
 
 /// A header of the guest's, from its port to a peer, with a buffer of 500 bytes.

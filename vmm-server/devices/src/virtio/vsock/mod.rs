@@ -28,7 +28,8 @@ use super::device::{Device, Serve};
 use super::memory::{Fault, GuestMemory, Misuse};
 use super::queue::Queue;
 use arrayvec::ArrayVec;
-use connection::{Connection, State};
+pub use connection::Connection;
+use connection::State;
 use spec::{FEATURE_STREAM, Header, Op, VSOCK_ID};
 
 /// Number of queues.
@@ -53,19 +54,22 @@ type Segments = ChainOf<PACKET_SEGMENTS_MAX>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReservedCid(pub u32);
 
-/// The socket device, with up to `CONNECTIONS` connections.
+/// The socket device. Its host keeps a [`VsockOf`], its code knows it as `Vsock`, however many connections there may be.
 #[derive(Clone, Debug)]
-pub struct Vsock<const CONNECTIONS: usize> {
+pub struct Vsock<C: ?Sized = [Connection]> {
     cid: u32,
     policy: Policy,
-    connections: [Connection; CONNECTIONS],
     /// Headers of packets that no connection answers for.
     refusals: ArrayVec<Header, REFUSALS_MAX>,
     /// Whose turn it is to send to the guest.
     turn: usize,
+    connections: C,
 }
 
-impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
+/// The socket device, with up to `CONNECTIONS` connections.
+pub type VsockOf<const CONNECTIONS: usize> = Vsock<[Connection; CONNECTIONS]>;
+
+impl<const CONNECTIONS: usize> VsockOf<CONNECTIONS> {
     /// The device of the guest `cid`.
     pub fn new(cid: u32, policy: Policy) -> Result<Self, ReservedCid> {
         if !spec::is_guest(cid) {
@@ -78,7 +82,9 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
     pub fn connections(&self) -> usize {
         self.connections.iter().filter(|connection| connection.state != State::Free).count()
     }
+}
 
+impl Vsock {
     /// A place for a connection: if there is none, that of one which only its guest keeps.
     fn place(&mut self) -> Option<usize> {
         let mut all = self.connections.iter();
@@ -86,6 +92,7 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
         free.or_else(|| self.connections.iter().position(|connection| connection.state == State::Closing))
     }
 
+    #[inline(never)]
     fn find(&self, port: u32, peer: Address) -> Option<usize> {
         self.connections.iter().position(|connection| {
             connection.state != State::Free && connection.port == port && connection.peer == peer
@@ -93,6 +100,7 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
     }
 
     /// Ends a connection in a way that the guest is told.
+    #[inline(never)]
     fn end(&mut self, id: usize, peers: &mut impl Peers) {
         if let Some(connection) = self.connections.get_mut(id) {
             if connection.has_peer() {
@@ -103,14 +111,19 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
     }
 
     /// What has happened at the peers: whether there may be more.
-    fn events(&mut self, peers: &mut impl Peers) -> bool {
+    #[inline(never)]
+    fn events(&mut self, is_live: bool, peers: &mut impl Peers) -> bool {
         for _ in 0..SERVE_PACKETS_MAX {
-            let Some(event) = peers.event() else { return false };
-            self.event(event, peers);
+            match peers.event() {
+                None => return false,
+                Some(Event::Incoming { ticket, .. }) if !is_live => peers.refuse(ticket),
+                Some(event) => self.event(event, peers),
+            }
         }
         true
     }
 
+    #[inline(never)]
     fn event(&mut self, event: Event, peers: &mut impl Peers) {
         let state = |id: usize| self.connections.get(id).map_or(State::Free, |connection| connection.state);
         match event {
@@ -145,6 +158,7 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
     }
 
     /// Forgets a connection without a word to the guest.
+    #[inline(never)]
     fn free(&mut self, id: usize, peers: &mut impl Peers) {
         if let Some(connection) = self.connections.get_mut(id) {
             if connection.has_peer() {
@@ -155,12 +169,13 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
     }
 
     /// Takes the guest's packets: whether there may be more.
+    #[inline(never)]
     fn transmit<M: GuestMemory>(
         &mut self,
         queue: &mut Queue,
         memory: &mut M,
         peers: &mut impl Peers,
-    ) -> Result<bool, Misuse> {
+    ) -> Result<bool, Fault> {
         let mut chain = Segments::new();
         for _ in 0..SERVE_PACKETS_MAX {
             if self.refusals.is_full() {
@@ -173,19 +188,20 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
                 }
                 return Ok(false);
             }
-            self.packet(&chain, memory, peers).map_err(|fault| queue.misuse(fault))?;
+            self.packet(&chain, memory, peers)?;
             queue.push(chain.head(), 0, memory)?;
         }
         Ok(true)
     }
 
     /// Hands packets to the guest: whether there may be more.
+    #[inline(never)]
     fn receive<M: GuestMemory>(
         &mut self,
         queue: &mut Queue,
         memory: &mut M,
         peers: &mut impl Peers,
-    ) -> Result<bool, Misuse> {
+    ) -> Result<bool, Fault> {
         let mut chain = Segments::new();
         for _ in 0..SERVE_PACKETS_MAX {
             let next = self.next(peers);
@@ -200,20 +216,27 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
                 }
                 return Ok(false);
             }
-            let written = self.put(&chain, next, memory, peers).map_err(|fault| queue.misuse(fault))?;
+            let written = self.put(&chain, next, memory, peers)?;
             queue.push(chain.head(), written, memory)?;
         }
         Ok(true)
     }
 
     /// Who has something to say to the guest, and what.
+    #[inline(never)]
     fn next(&self, peers: &impl Peers) -> Option<(usize, Op)> {
-        let ids = (self.turn..CONNECTIONS).chain(0..self.turn.min(CONNECTIONS));
-        ids.filter_map(|id| Some((id, self.connections.get(id)?.next(id, peers)?))).next()
+        let count = self.connections.len();
+        for step in 0..count {
+            let id = (self.turn + step) % count;
+            if let Some(op) = self.connections.get(id).and_then(|connection| connection.next(id, peers)) {
+                return Some((id, op));
+            }
+        }
+        None
     }
 }
 
-impl<const CONNECTIONS: usize> Device<VSOCK_QUEUES> for Vsock<CONNECTIONS> {
+impl<const CONNECTIONS: usize> Device<VSOCK_QUEUES> for VsockOf<CONNECTIONS> {
     const ID: u32 = VSOCK_ID;
     const QUEUE_SIZE: u16 = VSOCK_QUEUE_SIZE;
 
@@ -227,9 +250,10 @@ impl<const CONNECTIONS: usize> Device<VSOCK_QUEUES> for Vsock<CONNECTIONS> {
     }
 }
 
-impl<P: Peers, const CONNECTIONS: usize> Serve<P, VSOCK_QUEUES> for Vsock<CONNECTIONS> {
+impl<P: Peers, const CONNECTIONS: usize> Serve<P, VSOCK_QUEUES> for VsockOf<CONNECTIONS> {
     fn reset(&mut self, peers: &mut P) {
-        (0..CONNECTIONS).for_each(|id| self.free(id, peers));
+        let this: &mut Vsock = self;
+        (0..this.connections.len()).for_each(|id| this.free(id, peers));
         self.refusals.clear();
     }
 
@@ -239,23 +263,17 @@ impl<P: Peers, const CONNECTIONS: usize> Serve<P, VSOCK_QUEUES> for Vsock<CONNEC
         memory: &mut M,
         peers: &mut P,
     ) -> Result<bool, Misuse> {
-        let mut more = self.events(peers);
-        more |= self.transmit(transmit, memory, peers)?;
-        let was_full = self.refusals.is_full();
-        more |= self.receive(receive, memory, peers)?;
+        let this: &mut Vsock = self;
+        let mut more = this.events(true, peers);
+        more |= this.transmit(transmit, memory, peers).map_err(|fault| transmit.misuse(fault))?;
+        let was_full = this.refusals.is_full();
+        more |= this.receive(receive, memory, peers).map_err(|fault| receive.misuse(fault))?;
         // There is room for answers again.
-        Ok(more || was_full && !self.refusals.is_full())
+        Ok(more || was_full && !this.refusals.is_full())
     }
 
     fn idle(&mut self, peers: &mut P) -> bool {
-        for _ in 0..SERVE_PACKETS_MAX {
-            match peers.event() {
-                None => return false,
-                Some(Event::Incoming { ticket, .. }) => peers.refuse(ticket),
-                // A device that was stopped still has its connections: a reset closes them.
-                Some(_) => {}
-            }
-        }
-        true
+        let this: &mut Vsock = self;
+        this.events(false, peers)
     }
 }

@@ -6,8 +6,9 @@ use super::spec::{HEADER_BYTES, Header, Op, Shutdown, TYPE_STREAM};
 use super::{Fault, GuestMemory, PACKET_BYTES_MAX, PIECE_BYTES, Vsock};
 use crate::virtio::chain::Chain;
 
-impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
+impl Vsock {
     /// Takes a packet of the guest's.
+    #[inline(never)]
     pub(super) fn packet<M: GuestMemory>(
         &mut self,
         chain: &Chain,
@@ -46,6 +47,7 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
     }
 
     /// Answers with a RST, but not to one.
+    #[inline(never)]
     fn refuse(&mut self, to: &Header) {
         if to.op == Op::Rst as u16 {
             return;
@@ -63,6 +65,7 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
     }
 
     /// The guest asks for a connection: whether its peer is asked.
+    #[inline(never)]
     fn connect(&mut self, header: &Header, to: Address, peers: &mut impl Peers) -> bool {
         if !self.policy.outward.contains(&to) {
             return false;
@@ -79,6 +82,7 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
     }
 
     /// A packet of a connection that exists: whether that goes on.
+    #[inline(never)]
     fn continues<M: GuestMemory>(
         &mut self,
         id: usize,
@@ -128,6 +132,7 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
     }
 
     /// Fills a buffer of the guest's: with a refusal, or with what a connection has to say. Tells how many bytes.
+    #[inline(never)]
     pub(super) fn put<M: GuestMemory>(
         &mut self,
         chain: &Chain,
@@ -144,7 +149,7 @@ impl<const CONNECTIONS: usize> Vsock<CONNECTIONS> {
             (Some(refusal), _) => refusal,
             (None, None) => return Ok(0),
             (None, Some((id, op))) => {
-                self.turn = (id + 1) % CONNECTIONS.max(1);
+                self.turn = id + 1;
                 let Some(connection) = self.connections.get_mut(id) else { return Ok(0) };
                 if op == Op::Rw {
                     let most = room.min(connection.credit().into()).min(PACKET_BYTES_MAX as u64) as usize;

@@ -381,9 +381,9 @@ fn a_guest_s_context_is_its_own() {
     let bytes: Vec<u8> = (0..9).map(|n| guest.mmio.read(0x100 + n, 1) as u8).collect();
     assert_eq!(bytes, [3, 0, 0, 0, 0, 0, 0, 0, 0]);
     for cid in [0, 1, 2, u32::MAX] {
-        assert_eq!(Vsock::<1>::new(cid, Policy::default()).err(), Some(ReservedCid(cid)));
+        assert_eq!(VsockOf::<1>::new(cid, Policy::default()).err(), Some(ReservedCid(cid)));
     }
-    let mut silent = Guest::ready(Vsock::new(CID, Policy::default()).unwrap(), Fake::default(), 1);
+    let mut silent = Guest::ready(VsockOf::new(CID, Policy::default()).unwrap(), Fake::default(), 1);
     silent.send(to(SERVER, PORT, Op::Request), &[]);
     assert_eq!(silent.hear(), [(Op::Rst, PORT, vec![])], "what is not allowed is refused");
 }
