@@ -20,7 +20,7 @@ impl Virtual {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Kernel {
     pub state: BTreeMap<(usize, u16), Virtual>,
     pub timer: [Option<(bool, u8)>; 4],

@@ -9,7 +9,12 @@
 //! **What is implementation-defined here:** no Security Extensions; SGIs are always enabled; SGIs are
 //! edge-triggered, PPIs can be configured; priorities have 5 bits; an interrupt with several targets goes to the
 //! lowest-numbered; with one vCPU GICD_ITARGETSR is RAZ/WI. The pending bit of the virtual timer (27) follows the
-//! hardware and is read-only. Widths and offsets that the architecture does not have are RAZ/WI.
+//! hardware and is read-only. Widths and offsets that the architecture does not have are RAZ/WI, half words among them; so are the
+//! registers that it leaves to implementations (0xd00-0xdff, where ARM's own show the levels of the lines).
+//!
+//! **What is not emulated:** active state that software sets or clears. GICD_ISACTIVER and GICD_ICACTIVER read what is
+//! active; stores have an effect if [`Cpus::set_active`] has one, for which the kernel has no call yet. Linux stores to them when it starts,
+//! when nothing is active.
 
 mod cpus;
 mod deliver;
@@ -18,6 +23,8 @@ pub mod spec;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod manual;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -30,7 +37,7 @@ use spec::{INTERRUPTS, PRIVATE, RANKS, SGIS, VCPUS_MAX};
 const NOWHERE: u8 = 0xff;
 
 /// State of 32 interrupts, one bit each.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Bank {
     enabled: u32,
     group1: u32,
@@ -77,7 +84,7 @@ impl Irq {
 }
 
 /// The distributor of one VM.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Distributor {
     vcpus: usize,
     ctlr: u32,
