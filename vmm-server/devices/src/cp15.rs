@@ -11,7 +11,7 @@
 //! | PMU (c9, c12-c14) | RAZ/WI: PMCR.N = 0, there are no counters |
 //! | debug registers that a Cortex-A15 has | RAZ/WI: DBGDIDR.Version = 0, so Linux says "unsupported" and goes on |
 //! | Jazelle (JIDR, JOSCR, JMCR) | RAZ/WI: the trivial implementation |
-//! | physical timer and counter (c14) | UNDEF: there is the virtual one; an error is better than a timer that never fires |
+//! | physical timer (c14) | UNDEF, but for a guest that was given one, whose accesses go to [`timer`](crate::timer) first: an error is better than a timer that never fires |
 //! | everything else, implementation-defined c9-c11 and c15 above all | UNDEF |
 //!
 //! Writes to the guest's own memory registers that are trapped for a time (HCR.TVM) are the kernel's business and do

@@ -17,5 +17,6 @@ pub mod pl011;
 pub mod pl031;
 pub mod psci;
 pub mod pvpanic;
+pub mod timer;
 pub mod virtio;
 pub mod walk;
