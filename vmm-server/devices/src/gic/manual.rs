@@ -70,8 +70,8 @@ impl Manual {
             0x400..0x800 => self.at(vcpu, offset - 0x400).map_or(0, |seen| seen.priority),
             0x800..0xc00 if vcpus == 1 => 0,
             0x800..0x820 => own,
-            0x800..0xc00 => self.at(vcpu, offset - 0x800).map_or(0, |seen| seen.targets),
-            0xf10..0xf20 | 0xf20..0xf30 => self.banked[vcpu][offset & 0xf].sources,
+            0x820..0xc00 => self.at(vcpu, offset - 0x800).map_or(0, |seen| seen.targets),
+            0xf10..0xf30 => self.banked[vcpu][offset & 0xf].sources,
             _ => 0,
         }
     }

@@ -68,7 +68,7 @@ impl GuestMemory for Ram {
             seed ^= seed >> 7;
             seed ^= seed << 17;
             self.fickle.set(seed);
-            if seed.is_multiple_of(5)
+            if seed.is_multiple_of(61)
                 && let Some(byte) = into.get_mut(seed as usize >> 8 & 15)
             {
                 *byte ^= (seed >> 16) as u8;
@@ -222,38 +222,49 @@ pub fn madness() -> impl Strategy<Value = Madness> {
     ]
 }
 
+/// Steps of a driver that only has much to do.
+pub fn busy() -> Vec<Madness> {
+    (0..200u32)
+        .map(|n| if n % 3 == 0 { Madness::Host(n.wrapping_mul(0x9e37_79b9)) } else { Madness::Offer(n, 2) })
+        .collect()
+}
+
 impl<H, D: Serve<H, Q>, const Q: usize> Guest<D, H, Q> {
-    /// Whatever the driver does, nothing panics, and each call comes back. `header` makes the beginning of a request plausible;
-    /// `host` is what happens on the host's side.
+    /// Whatever the driver does, nothing panics, and each call comes back. `request` makes a chain that is plausible for that queue, of up
+    /// to four descriptors from the given one on; `host` is what happens on the host's side. Tells how many chains the device gave back,
+    /// so that a test knows that it got anywhere.
     pub fn rave(
         &mut self,
         features: u64,
         (seed, steps): (u64, &[Madness]),
-        header: impl Fn(&mut Ram, u64, u32),
+        request: impl Fn(&mut Self, u32, u16, u16),
         mut host: impl FnMut(&mut H, u32),
-    ) {
-        for &step in steps {
-            self.ram.fickle.set(seed);
+    ) -> u32 {
+        let mut used = 0;
+        let mut before = [0; Q];
+        for (&step, salt) in steps.iter().zip(0u16..) {
+            if self.read(0x70) & 15 != 15 || self.read(0x70) & 64 != 0 && salt % 4 == 0 {
+                self.write(0x70, 0);
+                self.ram.fickle.set(0);
+                self.start(features);
+                before = [0; Q];
+            }
             match step {
                 Madness::Store(offset, width, value) => drop(self.store(offset, width, value)),
                 Madness::Load(offset, width) => drop(self.mmio.read(offset, width)),
                 Madness::Offer(queue, chains) => {
-                    self.ram.fickle.set(0);
                     let queue = queue % Q as u32;
-                    let index = self.ram.get16(driver(queue) + 2);
+                    self.ram.fickle.set(0);
                     for n in 0..chains {
-                        let salt = index.wrapping_add(n);
-                        let place = DATA + u64::from(salt % 16) * 0x400;
-                        header(&mut self.ram, place, salt.into());
-                        let first = salt % SIZE;
-                        let lengths = [64, 512 * u32::from(salt % 4), 1 + u32::from(salt % 2) * 511];
-                        let writable = salt % 3 == 0 || queue == 0 && salt % 7 != 0;
-                        let two = [(place, lengths[0], writable), (place + 0x200, lengths[1], true)];
-                        let three = [two[0], (place + 0x100, lengths[1], writable), (place + 0x300, lengths[2], true)];
-                        self.chain(queue, first % 5, if salt % 2 == 0 { &two } else { &three });
-                        self.provide(queue, &[first % 5]);
+                        let index = self.ram.get16(driver(queue) + 2);
+                        if index.wrapping_sub(self.used(queue)) >= SIZE {
+                            break;
+                        }
+                        let first = index % 2 * 4;
+                        request(self, queue, first, salt.wrapping_mul(7).wrapping_add(n));
+                        self.provide(queue, &[first]);
                     }
-                    self.ram.fickle.set(seed);
+                    self.ram.fickle.set(seed.wrapping_add(salt.into()) | 1);
                     self.write(0x50, queue);
                 }
                 Madness::Scribble(at, value) => self.ram.set16(BASE + (u64::from(at) & !1), value),
@@ -261,12 +272,14 @@ impl<H, D: Serve<H, Q>, const Q: usize> Guest<D, H, Q> {
                     host(&mut self.host, value);
                     self.serve();
                 }
-                Madness::Restart => {
-                    self.ram.fickle.set(0);
-                    self.write(0x70, 0);
-                    self.start(features);
-                }
+                Madness::Restart => drop(self.write(0x70, 0)),
+            }
+            for (queue, before) in before.iter_mut().enumerate() {
+                let now = self.used(queue as u32);
+                used += u32::from(now.wrapping_sub(*before).min(SIZE));
+                *before = now;
             }
         }
+        used
     }
 }

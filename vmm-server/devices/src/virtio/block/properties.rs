@@ -1,6 +1,6 @@
 //! Random requests against an ideal disk, and random madness.
 
-use super::fake::{CACHED, DEPTH, Fake, IN, OUT, place, ready};
+use super::fake::{CACHED, DEPTH, Fake, Guest, IN, OUT, place, ready};
 use super::*;
 use crate::virtio::fake as guest;
 use proptest::prelude::*;
@@ -98,21 +98,38 @@ proptest! {
     /// Whatever a driver does, and however often what it shares changes while it is read.
     #[test]
     fn anything_is_survived(seed in 1..u64::MAX, steps in prop::collection::vec(guest::madness(), 1..120)) {
-        let mut guest = ready(CACHED);
-        let header = |ram: &mut guest::Ram, place: u64, salt: u32| {
-            ram.set32(place, [IN, OUT, spec::FLUSH, spec::GET_ID, spec::DISCARD, spec::WRITE_ZEROES, 77][salt as usize % 7]);
-            ram.write(place + 8, &u64::from(salt % 70).to_le_bytes()).unwrap();
-        };
-        guest.rave(CACHED, (seed, &steps), header, |disk, value| {
-            disk.room = value as usize % 8;
-            for tag in disk.tags() {
-                if value >> tag & 1 != 0 {
-                    disk.end(tag, if value & 0x100 != 0 { Err(Failed) } else { Ok(()) });
-                }
-            }
-            if value.is_multiple_of(31) {
-                disk.ended.push_back((value as usize >> 8, Ok(())));
-            }
-        });
+        mad(seed, &steps);
     }
+}
+
+/// A driver that has lost its mind: how many chains the device gave back.
+fn mad(seed: u64, steps: &[guest::Madness]) -> u32 {
+    let mut guest = ready(CACHED);
+    let request = |guest: &mut Guest, _queue: u32, first: u16, salt: u16| {
+        let (header, data, status) = place(first / 4);
+        let kind =
+            [IN, OUT, OUT, IN, spec::FLUSH, spec::GET_ID, spec::DISCARD, spec::WRITE_ZEROES, 77][usize::from(salt % 9)];
+        let bytes = [512, 1024, 3072, 16, 20][usize::from(salt / 9 % 5)];
+        guest.ram.set32(header, kind);
+        guest.ram.write(header + 8, &u64::from(salt % 70).to_le_bytes()).unwrap();
+        let is_in = kind == IN || kind == spec::GET_ID;
+        guest.chain(0, first, &[(header, 16, false), (data, bytes, is_in), (status, 1, true)]);
+    };
+    guest.rave(CACHED, (seed, steps), request, |disk, value| {
+        disk.room = value as usize % 8;
+        for tag in disk.tags() {
+            if value >> tag & 1 != 0 {
+                disk.end(tag, if value & 0x100 != 0 { Err(Failed) } else { Ok(()) });
+            }
+        }
+        if value.is_multiple_of(31) {
+            disk.ended.push_back((value as usize >> 8, Ok(())));
+        }
+    })
+}
+
+#[test]
+fn it_takes_a_lot_from_a_driver_that_is_only_busy() {
+    let used = (1..10).map(|seed| mad(seed << 32, &guest::busy())).max();
+    assert!(used.is_some_and(|used| used > 40), "{used:?}");
 }

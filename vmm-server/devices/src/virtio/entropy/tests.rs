@@ -118,7 +118,21 @@ proptest! {
     /// Whatever a driver does.
     #[test]
     fn anything_is_survived(seed in 1..u64::MAX, steps in prop::collection::vec(fake::madness(), 1..100)) {
-        let mut guest = ready();
-        guest.rave(0, (seed, &steps), |_, _, _| {}, |source, value| source.there = value as usize % 100);
+        mad(seed, &steps);
     }
+}
+
+/// A driver that has lost its mind: how many chains the device gave back.
+fn mad(seed: u64, steps: &[fake::Madness]) -> u32 {
+    let mut guest = ready();
+    let request = |guest: &mut Guest, _queue: u32, first: u16, salt: u16| {
+        guest.chain(0, first, &[(DATA, u32::from(salt % 90), true), (DATA + 0x100, 16, true)]);
+    };
+    guest.rave(0, (seed, steps), request, |source, value| source.there = value as usize % 100)
+}
+
+#[test]
+fn it_takes_a_lot_from_a_driver_that_is_only_busy() {
+    let used = (1..10).map(|seed| mad(seed << 32, &fake::busy())).max();
+    assert!(used.is_some_and(|used| used > 40), "{used:?}");
 }

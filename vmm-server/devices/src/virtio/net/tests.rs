@@ -320,14 +320,28 @@ proptest! {
     /// Whatever a driver does.
     #[test]
     fn anything_is_survived(seed in 1..u64::MAX, steps in prop::collection::vec(fake::madness(), 1..120)) {
-        let mut guest = ready();
-        let header = |ram: &mut fake::Ram, place: u64, salt: u32| {
-            ram.write(place, &[0; HEADER_BYTES]).unwrap();
-            ram.set16(place, u16::from(salt.is_multiple_of(40)));
-        };
-        guest.rave(FEATURE_MAC, (seed, &steps), header, |wire, value| {
-            wire.room = wire.sent.len() + value as usize % 5;
-            wire.waiting.push_back(pattern(value as usize >> 8 & 0x7ff, value as u8));
-        });
+        mad(seed, &steps);
     }
+}
+
+/// A driver that has lost its mind: how many chains the device gave back.
+fn mad(seed: u64, steps: &[fake::Madness]) -> u32 {
+    let mut guest = ready();
+    let request = |guest: &mut Guest, queue: u32, first: u16, salt: u16| {
+        let place = DATA + u64::from(first) * 0x1000;
+        guest.ram.write(place, &[0; HEADER_BYTES]).unwrap();
+        guest.ram.set16(place, u16::from(salt.is_multiple_of(40)));
+        let bytes = [100, 1600, 30, 12, 2000][usize::from(salt % 5)];
+        guest.chain(queue, first, &[(place, 12, queue == RECEIVE), (place + 12, bytes, queue == RECEIVE)]);
+    };
+    guest.rave(FEATURE_MAC, (seed, steps), request, |wire, value| {
+        wire.room = wire.sent.len() + value as usize % 5;
+        wire.waiting.push_back(pattern(value as usize >> 8 & 0x7ff, value as u8));
+    })
+}
+
+#[test]
+fn it_takes_a_lot_from_a_driver_that_is_only_busy() {
+    let used = (1..10).map(|seed| mad(seed << 32, &fake::busy())).max();
+    assert!(used.is_some_and(|used| used > 40), "{used:?}");
 }

@@ -1,7 +1,7 @@
 //! Streams arrive whole and in order whatever happens, and nothing that a driver does harms more than its own.
 
-use super::fake::{CAPACITY, Call, Guest, RECEIVE, SERVER, ready, to};
-use super::spec::{HEADER_BYTES, Header, Op, TYPE_STREAM};
+use super::fake::{CAPACITY, CLIENT, Call, Guest, LISTENER, RECEIVE, SERVER, ready, to};
+use super::spec::{HEADER_BYTES, Header, Op};
 use super::*;
 use crate::virtio::fake::{self as guest, DATA};
 use proptest::prelude::*;
@@ -123,34 +123,47 @@ proptest! {
     /// Whatever a driver does.
     #[test]
     fn anything_is_survived(seed in 1..u64::MAX, steps in prop::collection::vec(guest::madness(), 1..150)) {
-        let mut guest = ready();
-        let header = |ram: &mut guest::Ram, place: u64, salt: u32| {
-            let op = [1, 1, 5, 5, 4, 6, 7, 2, 3, 9][salt as usize % 10];
-            let header = Header {
-                src_port: salt % 3,
-                kind: TYPE_STREAM,
-                op,
-                len: [0, 7, 200, 5000][salt as usize / 10 % 4],
-                flags: salt % 4,
-                fwd_cnt: salt.is_multiple_of(50).into(),
-                ..to(SERVER, 0, Op::Rw)
-            };
-            ram.write(place, &<[u8; HEADER_BYTES]>::from(header)).unwrap();
-        };
-        assert!(guest.ram.at(DATA, 1) == [0]);
-        guest.rave(1, (seed, &steps), header, |peers, value| {
-            let id = value as usize % 4;
-            peers.events.push_back(match value >> 2 & 7 {
-                0..3 => Event::Connected(id),
-                3 => Event::Closed(id),
-                4 => Event::Shutdown(id, spec::Shutdown::from_bits_truncate(value >> 5)),
-                _ => Event::Incoming { ticket: value, from: super::fake::CLIENT, port: super::fake::LISTENER },
-            });
-            if let Some(peer) = peers.peers.get_mut(id).filter(|peer| peer.is_there) {
-                peer.for_guest.extend((0..value >> 8 & 0xff).map(|n| n as u8));
-                let bytes = peer.from_guest.len() / 2;
-                peers.consume(id, bytes);
-            }
-        });
+        mad(seed, &steps);
     }
+}
+
+/// A driver that has lost its mind: how many chains the device gave back.
+fn mad(seed: u64, steps: &[guest::Madness]) -> u32 {
+    let mut guest = ready();
+    let request = |guest: &mut Guest, queue: u32, first: u16, salt: u16| {
+        let place = DATA + u64::from(first) * 0x1000;
+        if queue == RECEIVE {
+            return guest.chain(queue, first, &[(place + 0x1_0000, 200, true), (place + 0x1_1000, 900, true)]);
+        }
+        let header = Header {
+            src_port: [22, 1, 2][usize::from(salt % 3)],
+            op: [1, 1, 5, 5, 4, 6, 7, 2, 2, 3, 9][usize::from(salt / 3 % 11)],
+            len: [0, 7, 200, 5000][usize::from(salt / 33 % 4)],
+            flags: u32::from(salt / 5 % 4),
+            fwd_cnt: salt.is_multiple_of(50).into(),
+            ..to(if salt.is_multiple_of(3) { CLIENT } else { SERVER }, 0, Op::Rw)
+        };
+        guest.ram.write(place, &<[u8; HEADER_BYTES]>::from(header)).unwrap();
+        guest.chain(queue, first, &[(place, 44, false), (place + 0x100, 300, false)]);
+    };
+    guest.rave(1, (seed, steps), request, |peers, value| {
+        let id = value as usize % 4;
+        peers.events.push_back(match value >> 2 & 7 {
+            0..3 => Event::Connected(id),
+            3 => Event::Closed(id),
+            4 => Event::Shutdown(id, spec::Shutdown::from_bits_truncate(value >> 5)),
+            _ => Event::Incoming { ticket: value, from: CLIENT, port: LISTENER },
+        });
+        if let Some(peer) = peers.peers.get_mut(id).filter(|peer| peer.is_there) {
+            peer.for_guest.extend((0..value >> 8 & 0xff).map(|n| n as u8));
+            let bytes = peer.from_guest.len() / 2;
+            peers.consume(id, bytes);
+        }
+    })
+}
+
+#[test]
+fn it_takes_a_lot_from_a_driver_that_is_only_busy() {
+    let used = (1..10).map(|seed| mad(seed << 32, &guest::busy())).max();
+    assert!(used.is_some_and(|used| used > 40), "{used:?}");
 }
