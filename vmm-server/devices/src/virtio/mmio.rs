@@ -116,19 +116,9 @@ impl<D: Device<QUEUES>, const QUEUES: usize> Mmio<D, QUEUES> {
         if !self.is_live() {
             return self.device.idle(host);
         }
-        let more = self.device.serve(&mut self.queues, memory, host);
+        let served = self.device.serve(&mut self.queues, memory, host);
         let due = interrupt_due(&mut self.queues, memory);
-        if due == Ok(true) {
-            self.transport.used();
-        }
-        self.transport.configured(self.device.generation());
-        let more = match (more, due) {
-            (Ok(more), Ok(_)) => more,
-            (Err(misuse), _) | (_, Err(misuse)) => {
-                self.transport.blame(misuse);
-                false
-            }
-        };
+        let more = self.transport.served(served, due, self.device.generation());
         self.transport.drive(line);
         more
     }
@@ -145,6 +135,7 @@ impl<D: Device<QUEUES>, const QUEUES: usize> Mmio<D, QUEUES> {
 }
 
 /// Whether the driver is to be interrupted for any of the queues.
+#[inline(never)]
 fn interrupt_due<M: GuestMemory>(queues: &mut [Queue], memory: &M) -> Result<bool, Misuse> {
     queues.iter_mut().try_fold(false, |due, queue| {
         let this = queue.interrupt_due(memory).map_err(|fault| queue.misuse(fault))?;

@@ -80,20 +80,27 @@ impl Transport {
         }
     }
 
-    /// A queue wants the driver's attention.
-    pub fn used(&mut self) {
-        self.interrupt |= INTERRUPT_USED;
-    }
-
-    /// The configuration has this generation now.
-    pub fn configured(&mut self, generation: u32) {
+    /// The device has looked at its queues: what came of it, whether the driver is to be interrupted for a queue, and the generation that its
+    /// configuration has now. Tells whether there is more to do.
+    #[inline(never)]
+    pub fn served(&mut self, more: Result<bool, Misuse>, due: Result<bool, Misuse>, generation: u32) -> bool {
+        if due == Ok(true) {
+            self.interrupt |= INTERRUPT_USED;
+        }
         if generation != self.generation {
             self.generation = generation;
             self.interrupt |= INTERRUPT_CONFIGURATION;
         }
+        match (more, due) {
+            (Ok(more), Ok(_)) => more,
+            (Err(misuse), _) | (_, Err(misuse)) => {
+                self.blame(misuse);
+                false
+            }
+        }
     }
 
-    pub fn blame(&mut self, misuse: Misuse) {
+    fn blame(&mut self, misuse: Misuse) {
         self.misuse = Some(misuse);
         self.status |= Status::NEEDS_RESET;
         // Section 2.1.2: the driver is told only if it was ready.
