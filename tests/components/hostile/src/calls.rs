@@ -1,7 +1,7 @@
 //! System calls with wrong capabilities and wrong arguments, each with the error that the ABI documents.
 
-use crate::objects::{CNODE_BITS, Own, Type};
-use crate::signatures::{SIGNATURES, Signature, Word};
+use crate::objects::{CNODE_BITS, Own, held_types, methods};
+use abi::describe::{CapType, Description, Kind};
 use abi::method::{CNodeMethod, FrameMethod, UntypedMethod};
 use abi::{Error, MessageInfo, ObjectType, Rights, Syscall};
 use runtime::Untyped;
@@ -18,19 +18,10 @@ pub struct Wrong {
     pub wanted: u32,
 }
 
-/// Every call that names a capability and is sure not to wait if that is wrong.
-const NAMING: [Syscall; 10] = [
-    Syscall::Call,
-    Syscall::ReplyRecv,
-    Syscall::Send,
-    Syscall::NbSend,
-    Syscall::Recv,
-    Syscall::NbRecv,
-    Syscall::Signal,
-    Syscall::Wait,
-    Syscall::Poll,
-    Syscall::Reply,
-];
+/// Every call that names a capability: none of them waits if that is wrong.
+fn naming() -> impl Iterator<Item = Syscall> {
+    Syscall::ALL.iter().copied().filter(|call| call.description().object.is_some())
+}
 
 fn make(call: Syscall, registers: Registers) -> u32 {
     match call {
@@ -58,39 +49,29 @@ fn nowhere(own: &Own) -> [(u32, Error); 5] {
     [(0, Error::EmptySlot), (own.empty, Error::EmptySlot), beyond[0], beyond[1], beyond[2]]
 }
 
-/// The type of object that a call uses; `None` for `Call`, which takes any.
-fn used_by(call: Syscall) -> Option<Type> {
-    Some(Type::Made(match call {
-        Syscall::ReplyRecv | Syscall::Send | Syscall::NbSend | Syscall::Recv | Syscall::NbRecv => ObjectType::Endpoint,
-        Syscall::Signal | Syscall::Wait | Syscall::Poll => ObjectType::Notification,
-        Syscall::Reply => ObjectType::Reply,
-        Syscall::Call | Syscall::Yield => return None,
-    }))
-}
-
 /// What an object of that type says to a label that is none of its methods. The endpoint that is held can't even be called.
-fn misplaced(ty: Type) -> Error {
+fn misplaced(ty: CapType) -> Error {
     match ty {
-        Type::Made(ObjectType::Endpoint) => Error::NoRights,
-        Type::Made(ObjectType::Notification | ObjectType::Reply) => Error::WrongType,
-        _ => Error::NoSuchMethod,
+        CapType::Endpoint => Error::NoRights,
+        ty if ty.is_invoked() => Error::NoSuchMethod,
+        _ => Error::WrongType,
     }
 }
 
-/// What exists once is moved, never copied.
-fn is_copyable(ty: Type) -> bool {
-    !matches!(ty, Type::IrqHandler | Type::Made(ObjectType::Untyped | ObjectType::Table | ObjectType::Reply))
-}
-
 /// Words with which a method could succeed, but for what nobody can hold.
-fn right_words(own: &Own, signature: &Signature) -> [u32; 4] {
+fn right_words(own: &Own, method: &Description) -> [u32; 4] {
     let mut words = [0; 4];
-    for (to, word) in words.iter_mut().zip(signature.words) {
-        *to = match *word {
-            Word::Of(ty) | Word::OfOrNone(ty) => own.of(ty).unwrap_or(own.cnode),
-            Word::Any => own.notification,
-            Word::Slot | Word::EmptySlot => 1,
-            Word::Number(number) => number,
+    for (to, word) in words.iter_mut().zip(method.words) {
+        *to = match word.kind {
+            Kind::Capability(ty, _) | Kind::OptionalCapability(ty, _) => own.of(ty).unwrap_or(own.cnode),
+            Kind::AnyCapability => own.notification,
+            Kind::Objects => ObjectType::Notification as u32 | 1 << 16,
+            Kind::Number(ranges) => ranges.first().map_or(0, |(first, _)| *first),
+            Kind::Bytes(multiple, _) => multiple,
+            Kind::FrameAddress => 0x1000_0000,
+            Kind::Core | Kind::Priority | Kind::Offset(_) => 0,
+            Kind::Free | Kind::Slot | Kind::EmptySlot | Kind::EmptySlots => 1,
+            Kind::Flags(_) | Kind::BudgetUs | Kind::PeriodUs => 1,
         };
     }
     words
@@ -125,16 +106,17 @@ impl<F: FnMut(Wrong)> Checks<F> {
 
     /// Every call with addresses that lead nowhere, and with objects of other types than it needs.
     fn capabilities(&mut self, own: &Own) {
-        for call in NAMING {
+        for call in naming() {
             for (address, error) in nowhere(own) {
                 self.refuse(error, call, address);
             }
             // A call on anything but an endpoint is a method: those come later.
-            for (_, other) in used_by(call).into_iter().flat_map(|ty| own.others(ty)) {
+            let used = call.description().object.filter(|_| call != Syscall::Call);
+            for (_, other) in used.into_iter().flat_map(|ty| own.others(ty)) {
                 self.refuse(Error::WrongType, call, other);
             }
         }
-        let reply = Type::Made(ObjectType::Reply);
+        let reply = CapType::Reply;
         for call in [Syscall::Recv, Syscall::NbRecv, Syscall::ReplyRecv] {
             self.refuse(Error::NoRights, call, own.client);
             for (_, other) in own.others(reply) {
@@ -151,18 +133,17 @@ impl<F: FnMut(Wrong)> Checks<F> {
 
     /// Every method of every type on objects of other types, and where nothing is; labels that are no methods at all.
     fn methods(&mut self, own: &Own) {
-        for ty in Type::all() {
-            for label in ty.labels() {
-                for (other, slot) in own.others(ty) {
-                    self.method(misplaced(other), slot, label, &[1; 4]);
-                }
-                for (address, error) in nowhere(own) {
-                    self.method(error, address, label, &[1; 4]);
-                }
+        for method in methods() {
+            let Some(ty) = method.object else { continue };
+            for (other, slot) in own.others(ty) {
+                self.method(misplaced(other), slot, method.number as u16, &[1; 4]);
+            }
+            for (address, error) in nowhere(own) {
+                self.method(error, address, method.number as u16, &[1; 4]);
             }
         }
         for label in NO_METHODS {
-            for (ty, slot) in Type::held().zip(own.held) {
+            for (ty, slot) in held_types().zip(own.held) {
                 self.method(misplaced(ty), slot, label, &[1; 4]);
             }
         }
@@ -170,50 +151,51 @@ impl<F: FnMut(Wrong)> Checks<F> {
 
     /// Every method of what the component has, with each word wrong in turn.
     fn arguments(&mut self, own: &Own) {
-        for signature in SIGNATURES {
-            let Some(object) = own.of(signature.of) else { continue };
-            let right = right_words(own, signature);
-            let right = &right[..signature.words.len()];
+        for method in methods() {
+            let Some(object) = method.object.and_then(|ty| own.of(ty)) else { continue };
+            let right = right_words(own, method);
+            let right = &right[..method.words.len()];
             for length in 0..right.len() {
-                self.method(Error::Truncated, object, signature.label, &right[..length]);
+                self.method(Error::Truncated, object, method.number as u16, &right[..length]);
             }
-            for (at, word) in signature.words.iter().enumerate() {
-                self.word(own, signature, (object, right), (at, *word));
+            for (at, word) in method.words.iter().enumerate() {
+                self.word(own, method, (object, right), (at, word.kind));
             }
+            let weak = method.object.filter(|_| !method.rights.is_empty()).and_then(|ty| own.weak(ty));
+            weak.into_iter().for_each(|weak| self.method(Error::NoRights, weak, method.number as u16, right));
         }
-        // Rights that the invoked capability itself must have.
-        let space = own.of(Type::Made(ObjectType::VSpace)).unwrap_or_default();
+        // Rights that only some flags ask for.
+        let space = own.of(CapType::VSpace).unwrap_or_default();
         let writable = u32::from((Rights::READ | Rights::WRITE).bits());
         self.method(Error::NoRights, own.read_only_frame, FrameMethod::Map as u16, &[space, 0x1000_0000, writable]);
-        self.method(Error::NoRights, own.read_only_frame, FrameMethod::Invalidate as u16, &[0, 64]);
     }
 
     /// One word, with all that it must not be; the others are right.
-    fn word(&mut self, own: &Own, signature: &Signature, (object, right): (u32, &[u32]), (at, word): (usize, Word)) {
+    fn word(&mut self, own: &Own, method: &Description, (object, right): (u32, &[u32]), (at, kind): (usize, Kind)) {
         let mut with = |error: Error, value: u32| {
             let mut words = [0; 4];
             words[..right.len()].copy_from_slice(right);
             words[at] = value;
-            self.method(error, object, signature.label, &words[..right.len()]);
+            self.method(error, object, method.number as u16, &words[..right.len()]);
         };
-        match word {
-            Word::Number(_) => {}
-            Word::Slot | Word::EmptySlot => {
+        match kind {
+            Kind::Slot | Kind::EmptySlot | Kind::EmptySlots => {
                 with(Error::EmptySlot, 0);
                 with(Error::OutOfRange, 1 << CNODE_BITS);
                 with(Error::OutOfRange, u32::MAX);
             }
-            Word::Any | Word::Of(_) | Word::OfOrNone(_) => {
-                let or_none = matches!(word, Word::OfOrNone(_));
-                nowhere(own)
-                    .into_iter()
-                    .filter(|(address, _)| !(or_none && *address == 0))
-                    .for_each(|(address, error)| with(error, address));
+            Kind::AnyCapability | Kind::Capability(..) | Kind::OptionalCapability(..) => {
+                // 0 may mean none.
+                let skipped = usize::from(matches!(kind, Kind::OptionalCapability(..)));
+                nowhere(own).into_iter().skip(skipped).for_each(|(address, error)| with(error, address));
             }
+            // No capabilities: what is wrong with numbers is tried elsewhere.
+            _ => {}
         }
-        if let Word::Of(ty) | Word::OfOrNone(ty) = word {
+        if let Kind::Capability(ty, rights) | Kind::OptionalCapability(ty, rights) = kind {
             own.others(ty).for_each(|(_, other)| with(Error::WrongType, other));
-            own.weak(ty).into_iter().for_each(|weak| with(Error::NoRights, weak));
+            let weak = own.weak(ty).filter(|_| !rights.is_empty());
+            weak.into_iter().for_each(|weak| with(Error::NoRights, weak));
         }
     }
 
@@ -229,7 +211,7 @@ impl<F: FnMut(Wrong)> Checks<F> {
             for rights in [0x10, 0x100, u32::MAX] {
                 self.method(Error::OutOfRange, cnode, method as u16, &[free, own.notification, rights, 0]);
             }
-            for (_, slot) in Type::held().zip(own.held).filter(|(ty, _)| !is_copyable(*ty)) {
+            for (_, slot) in held_types().zip(own.held).filter(|(ty, _)| !ty.is_copyable()) {
                 self.method(Error::NotCopyable, cnode, method as u16, &[free, slot, 0xf, 0]);
             }
         }
@@ -314,9 +296,39 @@ mod tests {
         let mut checks = Checks { count: 0, tell: |_| () };
         checks.methods(&Own::numbered());
         let nowhere = nowhere(&Own::numbered()).len();
-        let labels = |ty: Type| ty.labels().count();
-        let held: usize = Type::held().map(|ty| labels(ty) * (HELD - 1 + nowhere)).sum();
-        let roots = (labels(Type::IrqControl) + labels(Type::Power)) * (HELD + nowhere);
-        assert_eq!(checks.count as usize, held + roots + NO_METHODS.len() * HELD);
+        let of_held =
+            methods().filter(|method| method.object.is_some_and(|ty| held_types().any(|held| held == ty))).count();
+        let of_root = methods().count() - of_held;
+        let wanted = of_held * (HELD - 1 + nowhere) + of_root * (HELD + nowhere) + NO_METHODS.len() * HELD;
+        assert_eq!(checks.count as usize, wanted);
+    }
+
+    #[test]
+    fn every_word_that_names_a_capability_is_given_every_other_type() {
+        runtime::host::install(|_: u32, r: &mut [u32; 7]| r[0] = 0);
+        let of_held = methods().filter(|method| method.object.is_some_and(|ty| held_types().any(|held| held == ty)));
+        let mut seen = 0;
+        for (method, (at, word)) in
+            of_held.flat_map(|method| method.words.iter().enumerate().map(move |word| (method, word)))
+        {
+            let mut checks = Checks { count: 0, tell: |_| () };
+            let own = Own::numbered();
+            let right = right_words(&own, method);
+            checks.word(&own, method, (1, &right[..method.words.len()]), (at, word.kind));
+            let (others, nowhere) = (HELD - 1, nowhere(&own).len());
+            let weak = |ty, rights: abi::Rights| usize::from(own.weak(ty).is_some() && !rights.is_empty());
+            let wanted = match word.kind {
+                // Nobody holds it, so that all types are others.
+                Kind::Capability(CapType::SchedControl, _) => nowhere + HELD,
+                Kind::Capability(ty, rights) => nowhere + others + weak(ty, rights),
+                Kind::OptionalCapability(ty, rights) => nowhere - 1 + others + weak(ty, rights),
+                Kind::AnyCapability => nowhere,
+                Kind::Slot | Kind::EmptySlot | Kind::EmptySlots => 3,
+                _ => 0,
+            };
+            assert_eq!(checks.count as usize, wanted, "{} {}", method.name, word.name);
+            seen += usize::from(wanted > HELD);
+        }
+        assert!(seen > 10, "{seen}");
     }
 }

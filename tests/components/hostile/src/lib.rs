@@ -12,6 +12,5 @@ pub mod keeper;
 pub mod objects;
 #[cfg(target_os = "none")]
 pub mod roles;
-pub mod signatures;
 pub mod single;
 pub mod stacks;

@@ -1,86 +1,45 @@
 //! One object of each type, made of the component's own untyped memory, and copies of them that may do less.
 
-use abi::method::{
-    CNodeMethod, FrameMethod, IrqControlMethod, IrqHandlerMethod, PowerMethod, SchedContextMethod, TableMethod,
-    TcbMethod, UntypedMethod, VcpuMethod,
-};
+use abi::describe::{CapType, Description};
+use abi::method::DESCRIPTIONS;
 use abi::{Error, ObjectType, Rights};
 use runtime::{CNode, Untyped};
 
-/// Whose method it is, or what a word must name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// What can be made of memory.
-    Made(ObjectType),
-    /// A handler of an interrupt: comes with a device.
-    IrqHandler,
-    /// The authorities over interrupts, power and time: root's alone, nobody else can hold them.
-    IrqControl,
-    /// See `IrqControl`.
-    Power,
-    /// See `IrqControl`.
-    SchedControl,
-}
-
 /// Number of types of which a component can hold a capability.
-pub const HELD: usize = types_that_are_made() + 1;
+pub const HELD: usize = CapType::ALL.len() - ROOTS.len();
+/// The authorities over interrupts, power and time: root's alone, nobody else can hold them.
+const ROOTS: [CapType; 3] = [CapType::IrqControl, CapType::Power, CapType::SchedControl];
 
-const fn types_that_are_made() -> usize {
-    let mut number = 1;
-    while ObjectType::from_number(number).is_some() {
-        number += 1;
-    }
-    number as usize - 1
+/// Every type of which a component can hold a capability.
+pub fn held_types() -> impl Iterator<Item = CapType> + Clone {
+    CapType::ALL.iter().copied().filter(|ty| !ROOTS.contains(ty))
 }
 
-impl Type {
-    /// Every type of which a component can hold a capability.
-    pub fn held() -> impl Iterator<Item = Self> + Clone {
-        (1..).map_while(ObjectType::from_number).map(Self::Made).chain([Self::IrqHandler])
-    }
+/// Every method of every type.
+pub fn methods() -> impl Iterator<Item = &'static Description> + Clone {
+    DESCRIPTIONS.iter().copied().flatten().copied()
+}
 
-    /// Labels of all methods that objects of this type have.
-    pub fn labels(self) -> impl Iterator<Item = u16> + Clone {
-        macro_rules! of {
-            ($name:ident) => {
-                ($name::ALL.len(), |n| $name::ALL[n] as u16)
-            };
-        }
-        let (count, label): (usize, fn(usize) -> u16) = match self {
-            Self::Made(ObjectType::Untyped) => of!(UntypedMethod),
-            Self::Made(ObjectType::CNode) => of!(CNodeMethod),
-            Self::Made(ObjectType::Frame) => of!(FrameMethod),
-            Self::Made(ObjectType::Table) => of!(TableMethod),
-            Self::Made(ObjectType::Tcb) => of!(TcbMethod),
-            Self::Made(ObjectType::Vcpu) => of!(VcpuMethod),
-            Self::Made(ObjectType::SchedContext) => of!(SchedContextMethod),
-            Self::IrqHandler => of!(IrqHandlerMethod),
-            Self::IrqControl => of!(IrqControlMethod),
-            Self::Power => of!(PowerMethod),
-            Self::Made(ObjectType::VSpace | ObjectType::Endpoint | ObjectType::Notification | ObjectType::Reply)
-            | Self::SchedControl => (0, |_| 0),
-        };
-        (0..count).map(label)
-    }
-
-    /// Every type, those that nobody holds included.
-    pub fn all() -> impl Iterator<Item = Self> + Clone {
-        Self::held().chain([Self::IrqControl, Self::Power, Self::SchedControl])
-    }
+/// What is made of memory to have an object of that type, and its `size_bits`; `None`: it is not made.
+fn recipe(ty: CapType) -> Option<(ObjectType, u32)> {
+    Some(match ty {
+        CapType::Untyped => (ObjectType::Untyped, 12),
+        CapType::CNode => (ObjectType::CNode, CNODE_BITS),
+        CapType::Frame => (ObjectType::Frame, 12),
+        CapType::Table => (ObjectType::Table, 3),
+        CapType::VSpace => (ObjectType::VSpace, 0),
+        CapType::Tcb => (ObjectType::Tcb, 0),
+        CapType::Vcpu => (ObjectType::Vcpu, 0),
+        CapType::Endpoint => (ObjectType::Endpoint, 0),
+        CapType::Notification => (ObjectType::Notification, 0),
+        CapType::Reply => (ObjectType::Reply, 0),
+        CapType::SchedContext => (ObjectType::SchedContext, 0),
+        CapType::IrqHandler | CapType::IrqControl | CapType::Power | CapType::SchedControl => return None,
+    })
 }
 
 /// Slots of the CNode that is made, all of them empty.
 pub const CNODE_BITS: u32 = 4;
-
-/// The `size_bits` with which an object of that type is made here.
-fn size_bits(ty: ObjectType) -> u32 {
-    match ty {
-        ObjectType::Untyped | ObjectType::Frame => 12,
-        ObjectType::CNode => CNODE_BITS,
-        ObjectType::Table => 3,
-        _ => 0,
-    }
-}
 
 /// Capabilities that the component has.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +60,7 @@ pub struct Own {
     pub empty: u32,
     /// Beyond its CNode.
     pub beyond: u32,
-    /// A capability of each type, in the order of [`Type::held`]. The endpoint's has no right at all: it could be called.
+    /// A capability of each type, in the order of [`held_types`]. The endpoint's has no right at all: it could be called.
     pub held: [u32; HELD],
     /// A frame that can only be read.
     pub read_only_frame: u32,
@@ -129,21 +88,21 @@ impl Own {
     }
 
     /// The capability of that type; `None` for what nobody can hold.
-    pub fn of(&self, ty: Type) -> Option<u32> {
-        Type::held().zip(self.held).find_map(|(held, slot)| (held == ty).then_some(slot))
+    pub fn of(&self, ty: CapType) -> Option<u32> {
+        held_types().zip(self.held).find_map(|(held, slot)| (held == ty).then_some(slot))
     }
 
     /// Each type that is held, but one.
-    pub fn others(&self, ty: Type) -> impl Iterator<Item = (Type, u32)> + use<> {
-        Type::held().zip(self.held).filter(move |(held, _)| *held != ty)
+    pub fn others(&self, ty: CapType) -> impl Iterator<Item = (CapType, u32)> + use<> {
+        held_types().zip(self.held).filter(move |(held, _)| *held != ty)
     }
 
     /// The same type with fewer rights than any method or call wants.
-    pub fn weak(&self, ty: Type) -> Option<u32> {
+    pub fn weak(&self, ty: CapType) -> Option<u32> {
         match ty {
-            Type::Made(ObjectType::Endpoint) => self.of(ty),
-            Type::Made(ObjectType::Frame) => Some(self.read_only_frame),
-            Type::Made(ObjectType::Notification) => Some(self.weak_notification),
+            CapType::Endpoint => self.of(ty),
+            CapType::Frame => Some(self.read_only_frame),
+            CapType::Notification => Some(self.weak_notification),
             _ => None,
         }
     }
@@ -158,18 +117,18 @@ impl Own {
             self.empty += 1;
             self.empty - 1
         };
-        for (held, ty) in self.held.iter_mut().zip(Type::held()) {
+        for (held, ty) in self.held.iter_mut().zip(held_types()) {
             *held = irq_handler;
-            let Type::Made(ty) = ty else { continue };
+            let Some((object, size_bits)) = recipe(ty) else { continue };
             *held = take();
-            let made = if ty == ObjectType::Endpoint { take() } else { *held };
-            Untyped(self.memory).retype(ty, size_bits(ty), 1, cnode, made)?;
+            let made = if ty == CapType::Endpoint { take() } else { *held };
+            Untyped(self.memory).retype(object, size_bits, 1, cnode, made)?;
             if made != *held {
                 cnode.copy(*held, made, Rights::empty())?;
             }
         }
         (self.read_only_frame, self.weak_notification) = (take(), take());
-        let frame = self.of(Type::Made(ObjectType::Frame)).unwrap_or_default();
+        let frame = self.of(CapType::Frame).unwrap_or_default();
         cnode.copy(self.read_only_frame, frame, Rights::READ)?;
         cnode.copy(self.weak_notification, self.notification, Rights::empty())?;
         Ok(self)
@@ -182,13 +141,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_method_belongs_to_one_type() {
-        assert_eq!(Type::held().count(), HELD);
-        let labels: std::vec::Vec<u16> = Type::all().flat_map(Type::labels).collect();
-        assert_eq!(labels.iter().collect::<BTreeSet<_>>().len(), labels.len());
-        // A type's labels share their upper byte; nothing lies between those of two types.
-        for ty in Type::all().filter(|ty| ty.labels().count() > 0) {
-            assert_eq!(ty.labels().map(|label| label >> 8).collect::<BTreeSet<_>>().len(), 1, "{ty:?}");
-        }
+    fn an_object_of_each_type_is_made_but_of_those_that_come_with_something_else() {
+        assert_eq!(held_types().count(), HELD);
+        let made: BTreeSet<u32> = held_types().filter_map(recipe).map(|(object, _)| object as u32).collect();
+        assert_eq!(made.len(), (1..).map_while(ObjectType::from_number).count());
+        assert!(held_types().filter(|ty| recipe(*ty).is_none()).eq([CapType::IrqHandler]));
     }
 }
