@@ -104,13 +104,7 @@ impl<P: Platform> Kernel<P> {
             Some(Syscall::NbSend) => self.send_call(tcb, false),
             Some(Syscall::Recv) => self.receive_call(tcb, true),
             Some(Syscall::NbRecv) => self.receive_call(tcb, false),
-            // Those that `fast_signal` did not take.
-            Some(Syscall::Signal) => match self.operand(tcb)? {
-                Cap::Notification { .. } => Err(Error::NoRights.into()),
-                _ => Err(Error::WrongType.into()),
-            },
-            Some(Syscall::Wait) => self.wait_call(tcb, true),
-            Some(Syscall::Poll) => self.wait_call(tcb, false),
+            Some(call @ (Syscall::Signal | Syscall::Wait | Syscall::Poll)) => self.notification_call(tcb, call),
             Some(Syscall::Reply) => match self.operand(tcb)? {
                 Cap::Reply { reply } => {
                     self.answer(tcb, reply)?;
@@ -216,10 +210,13 @@ impl<P: Platform> Kernel<P> {
         Ok(self.receive(tcb, endpoint, reply, wait)?)
     }
 
-    fn wait_call(&mut self, tcb: Handle<Tcb>, wait: bool) -> Result<(), Stop> {
+    /// `Wait` and `Poll`; and what is wrong with a `Signal` that `fast_signal` did not make.
+    fn notification_call(&mut self, tcb: Handle<Tcb>, call: Syscall) -> Result<(), Stop> {
         match self.operand(tcb)? {
-            Cap::Notification { rights, notification, .. } if rights.contains(Rights::READ) => {
-                Ok(self.wait(tcb, notification, wait)?)
+            Cap::Notification { rights, notification, .. }
+                if rights.contains(Rights::READ) && call != Syscall::Signal =>
+            {
+                Ok(self.wait(tcb, notification, call == Syscall::Wait)?)
             }
             Cap::Notification { .. } => Err(Error::NoRights.into()),
             _ => Err(Error::WrongType.into()),
