@@ -11,9 +11,13 @@ methods! {
     /// Methods of a virtual processor. Registers are named by [`GuestRegister`].
     VcpuMethod of Vcpu {
         /// Tells a register of the guest.
-        ReadRegister = 0x701 (register: Number(&[(0, LAST_REGISTER)])) -> ("low", "high") {}
+        ReadRegister = 0x701 (register: Number(&[(0, LAST_REGISTER)])) -> ("low", "high") {
+            WrongState: "a core register (0-16), which is its thread's, and it is bound to none",
+        }
         /// Changes a register of the guest. The mode of a `Cpsr` is never Hyp or Monitor, whatever is written.
-        WriteRegister = 0x702 (register: Number(&[(0, LAST_REGISTER)]), low: Free, high: Free) -> () {}
+        WriteRegister = 0x702 (register: Number(&[(0, LAST_REGISTER)]), low: Free, high: Free) -> () {
+            WrongState: "as `ReadRegister`",
+        }
         /// Makes an interrupt pending once. The source is the sending vCPU of a software interrupt.
         Inject = 0x703 (
             interrupt: Number(&[(0, LAST_INTERRUPT)]), priority: Number(&[(0, 255)]), source: Number(&[(0, 7)])

@@ -7,18 +7,18 @@ use crate::vcpu::Vcpu;
 use crate::{Kernel, Platform};
 use abi::Error;
 use abi::method::VcpuMethod;
-use abi::vcpu::GuestRegister;
+use abi::vcpu::{CP32_FIRST, GuestRegister};
 
 impl<P: Platform> Kernel<P> {
     pub(super) fn invoke_vcpu(&mut self, vcpu: Handle<Vcpu>, label: u16, words: Words) -> Answer {
         match VcpuMethod::from_label(label).ok_or(Error::NoSuchMethod)? {
             VcpuMethod::ReadRegister => {
-                let register = GuestRegister::from_number(words.get(0)?).ok_or(Error::OutOfRange)?;
+                let register = self.guest_register(vcpu, words.get(0)?)?;
                 let value = self.read_guest_register(vcpu, register);
                 return Ok([value as u32, (value >> 32) as u32, 0, 0]);
             }
             VcpuMethod::WriteRegister => {
-                let register = GuestRegister::from_number(words.get(0)?).ok_or(Error::OutOfRange)?;
+                let register = self.guest_register(vcpu, words.get(0)?)?;
                 let value = u64::from(words.get(1)?) | u64::from(words.get(2)?) << 32;
                 self.write_guest_register(vcpu, register, value);
             }
@@ -69,5 +69,13 @@ impl<P: Platform> Kernel<P> {
             }
         }
         DONE
+    }
+
+    /// The register of that number. Core registers are those of the vCPU's thread.
+    fn guest_register(&self, vcpu: Handle<Vcpu>, number: u32) -> Result<GuestRegister, Error> {
+        if number < CP32_FIRST && self.arena.get(vcpu).tcb.is_none() {
+            return Err(Error::WrongState);
+        }
+        GuestRegister::from_number(number).ok_or(Error::OutOfRange)
     }
 }
