@@ -1,6 +1,6 @@
 //! The rules of the house, held against the real tree. What each rule is stands in `src/tidy`.
 
-use bulkhead_tests::tidy::{File, docs, forbid, house, layers, length, sloc, tree, vaults, wiring, words};
+use bulkhead_tests::tidy::{File, calls, docs, forbid, house, layers, length, sloc, tree, vaults, wiring, words};
 use bulkhead_tools::compose;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -176,20 +176,13 @@ fn the_boards_book_names_every_key() {
 
 #[test]
 fn the_kernels_book_names_every_call_method_and_error() {
-    use abi::method::*;
+    use abi::Syscall;
+    use abi::method::DESCRIPTIONS;
     let text = book("kernel.md");
     let mut names: Vec<String> = Vec::new();
-    macro_rules! methods {
-        ($($object:literal $type:ident),*) => {
-            $(names.extend($type::ALL.iter().map(|method| format!("{}::{method:?} {:#x}", $object, *method as u16)));)*
-        };
-    }
-    methods!(
-        "Untyped" UntypedMethod, "CNode" CNodeMethod, "Frame" FrameMethod, "Table" TableMethod, "Tcb" TcbMethod,
-        "Vcpu" VcpuMethod, "SchedContext" SchedContextMethod, "IrqControl" IrqControlMethod,
-        "IrqHandler" IrqHandlerMethod, "Power" PowerMethod
-    );
-    names.extend((0..).map_while(abi::Syscall::from_number).map(|call| format!("{call:?} {}", call as u32)));
+    let calls = Syscall::ALL.iter().map(|call| call.description());
+    let methods = DESCRIPTIONS.iter().copied().flatten().map(|method| format!("{} {:#x}", method.name, method.number));
+    names.extend(methods.chain(calls.map(|call| format!("{} {}", call.name, call.number))));
     names.extend(abi::Error::ALL.iter().map(|error| format!("{error:?} {}", *error as u32)));
     names.extend(
         (0..=u16::MAX).filter_map(abi::exit::ExitKind::from_label).map(|kind| format!("{kind:?} {}", kind as u16)),
@@ -202,6 +195,17 @@ fn the_kernels_book_names_every_call_method_and_error() {
     );
     assert!(names.len() > 100);
     none(docs::unnamed(&text, names.iter().map(String::as_str)));
+}
+
+#[test]
+fn the_kernels_book_describes_every_call_and_method_as_the_code_does() {
+    let text = book("kernel.md");
+    none(calls::missing(&text));
+    let made = calls::made(&text).unwrap();
+    if std::env::var_os("BULKHEAD_UPDATE").is_some() {
+        std::fs::write(tree::root().join("tools/docs/kernel.md"), &made).unwrap();
+    }
+    assert!(book("kernel.md") == made, "tools/docs/kernel.md is not what the code says: run this test with BULKHEAD_UPDATE=1");
 }
 
 /// The published table of a guest's registers, as the code has it.
