@@ -1,7 +1,7 @@
 //! Storms: what a guest can do to its interrupts to keep a hypervisor busy for ever. Only the guest itself may suffer.
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use guest_kit::cpu::{interrupts_off, interrupts_on, write32};
+use guest_kit::cpu::{dccisw, interrupts_off, interrupts_on, write32};
 use guest_kit::exception::on_irq;
 use guest_kit::{gic, println, psci, timer, uart};
 
@@ -11,8 +11,10 @@ fn eoi_only(iar: u32) {
     ENDED.store(ENDED.load(Relaxed) + 1, Relaxed);
     gic::end(iar);
 }
-/// 0: tells once in 100 ms that it lives. 1: ends a level interrupt whose line is still high. 2: four active, one waits.
+/// 0: tells once in 100 ms that it lives. 1: ends a level interrupt whose line is still high. 2: four active, one waits. 3: goes over its caches by
+/// set and way again and again, each of which flushes all of its RAM. With 10 more it begins at once.
 pub fn storm(mode: u32) -> ! {
+    let (mode, at_once) = (mode % 10, mode >= 10);
     println!("mode {mode}");
     gic::enable();
     if mode == 0 {
@@ -24,7 +26,7 @@ pub fn storm(mode: u32) -> ! {
         psci::off();
     }
     let start = timer::now() + timer::ticks(500_000);
-    while timer::now() < start {}
+    while timer::now() < start && !at_once {}
     println!("attack {mode}");
     if mode == 1 {
         on_irq(eoi_only);
@@ -47,6 +49,9 @@ pub fn storm(mode: u32) -> ! {
         }
     }
     let mut n = 0u32;
+    while mode == 3 {
+        dccisw::write(0);
+    }
     loop {
         let end = timer::now() + timer::ticks(100_000);
         while timer::now() < end {}

@@ -36,9 +36,13 @@ vectors:
 irq:
     push {{r0-r3}}
     mrrc p15, 1, r0, r1, c14            @ CNTVCT: now
+    .inst 0xf5dff801 + 2 * {irq}        @ the end mark of that number
     mrrc p15, 3, r2, r3, c14            @ CNTV_CVAL: when it was due
     sub r0, r0, r2
     ldr r1, =LATE
+    ldr r2, [r1, #12]
+    cmp r0, r2
+    strhi r0, [r1, #12]
     ldr r2, [r1]
     add r2, r2, r0
     str r2, [r1]
@@ -55,11 +59,15 @@ irq:
     .text
     "#,
     main = sym main,
+    irq = const IRQ,
 );
 
-/// Sum of how late the timer's interrupts were, in ticks; how many there were; ticks between two.
+/// Sum of how late the timer's interrupts were, in ticks; how many there were; ticks between two; how late the latest was.
 #[unsafe(no_mangle)]
-static mut LATE: [u32; 3] = [0; 3];
+static mut LATE: [u32; 4] = [0; 4];
+
+/// The end mark that the vector makes.
+const IRQ: u32 = 43;
 
 const UART: u32 = 0x0900_0000;
 const GICD: u32 = 0x0800_0000;
@@ -148,7 +156,7 @@ fn interrupts(on: bool) {
     }
 }
 
-fn late() -> [u32; 3] {
+fn late() -> [u32; 4] {
     // SAFETY: one core; a torn read is impossible word by word, and interrupts are off.
     unsafe { (&raw const LATE).read_volatile() }
 }
@@ -158,6 +166,8 @@ extern "C" fn main(tree: u32) -> ! {
         sleeper();
     } else if says(tree, b"role=spinner") {
         spinner();
+    } else if says(tree, b"role=clock") {
+        clock();
     } else if says(tree, b"role=forever") {
         loop {
             core::hint::spin_loop();
@@ -217,7 +227,7 @@ fn start_timer() {
     write(GICC + 4, 0xff);
     write(GICC, 1);
     // SAFETY: interrupts are off.
-    unsafe { (&raw mut LATE).write_volatile([0, 0, 1009]) };
+    unsafe { (&raw mut LATE).write_volatile([0, 0, 1009, 0]) };
     // SAFETY: the virtual timer is the guest's own.
     unsafe {
         asm!("mcr p15, 0, {}, c14, c3, 0", "mcr p15, 0, {}, c14, c3, 1", in(reg) 1009, in(reg) 1, options(nostack))
@@ -240,8 +250,18 @@ fn timer() {
     while now() < deadline {}
     end::<38>();
     stop_timer();
-    let [ticks, count, _] = late();
+    let [ticks, count, ..] = late();
     report("timer-tick", 38, ticks.into(), count.max(1), count.max(1));
+    let _ = writeln!(Uart, "bench: irq-guest-best - irq {IRQ}");
+}
+
+/// The latest of many ticks, whoever else has the core meanwhile. It goes on for as long as that lasts.
+fn clock() {
+    start_timer();
+    interrupts(true);
+    while late()[1] < 4 * ROUNDS {}
+    stop_timer();
+    let _ = writeln!(Uart, "bench: irq-guest-worst {}", late()[3] * 16);
 }
 
 /// The same while another guest has the core: each tick takes it away from the other and back. Then the first use of a
@@ -262,7 +282,7 @@ fn sleeper() {
         end::<42>();
     }
     stop_timer();
-    let [ticks, count, _] = late();
+    let [ticks, count, ..] = late();
     report("vcpu-switch", 40, ticks.into(), count.max(1), 1);
     let _ = writeln!(Uart, "bench: first-float - mark 41 less 42 rounds 1");
 }

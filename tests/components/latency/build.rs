@@ -1,0 +1,2 @@
+//! How the program is linked.
+include!("../../../components/runtime/component_build.rs");
