@@ -33,6 +33,8 @@ pub struct Root<'s> {
     pub(crate) endpoint: Option<(Endpoint, Reply)>,
     /// How much may be told of the dead.
     pub(crate) allowance: Allowance,
+    /// How urgent it is; `None`: as it was made.
+    pub(crate) priority: Option<u8>,
 }
 
 impl<'s> Root<'s> {
@@ -47,6 +49,7 @@ impl<'s> Root<'s> {
             spare: 0,
             endpoint: None,
             allowance: Allowance::new(),
+            priority: None,
         }
     }
 
@@ -103,6 +106,7 @@ impl<'s> Root<'s> {
                     restarts_us: [None; 5],
                     restart_count: 0,
                     late_count: 0,
+                    urgency: 0,
                 })
             }
             Record::Untyped { group, part, bits } => {
@@ -156,10 +160,20 @@ impl<'s> Root<'s> {
             Record::GrantRoot { cnode, index, slot, rights, badge } => {
                 grant(CNode(self.table.slot(cnode)?), index, slot, rights, badge)
             }
-            Record::Thread { .. } => self.thread(record),
+            Record::Thread { tcb, priority, .. } => {
+                let group = self.table.group_mut(self.table.object(tcb)?.group)?;
+                group.urgency = group.urgency.max(priority);
+                self.thread(record)
+            }
             Record::Interrupt { irq, notification, badge } => self.bind_irq(irq, notification, badge, scope),
             Record::StartPassive { tcb, context } => {
-                start_passive(Tcb(self.table.slot(tcb)?), SchedContext(self.table.slot(context)?))
+                // It runs until it receives, while root is the least urgent; then its context is taken away.
+                let tcb = Tcb(self.table.slot(tcb)?);
+                tcb.resume()?;
+                match self.at_priority(0, |_| wait_until_it_receives(tcb))?? {
+                    true => Ok(SchedContext(self.table.slot(context)?).unbind()?),
+                    false => Err(Cause::NeverReceives),
+                }
             }
             Record::Start { tcb } => Ok(Tcb(self.table.slot(tcb)?).resume()?),
         }
@@ -308,20 +322,13 @@ fn frame_bits(kind: ObjectKind) -> Result<u32, Cause> {
 /// How often root looks whether a passive thread receives, each time after all more urgent threads have run.
 const PASSIVE_LOOKS: u32 = 10_000;
 
-/// Lets a thread run until it receives, then takes its context. Root is the least urgent meanwhile.
-fn start_passive(tcb: Tcb, context: SchedContext) -> Result<(), Cause> {
-    const ROOT: Tcb = Tcb(root_slot::TCB);
-    const CEILING: u8 = abi::object::PRIORITY_MAX as u8;
-    tcb.resume()?;
-    ROOT.set_priority(ROOT, 0, CEILING)?;
-    let mut receives = false;
+/// Looks until a thread receives, each time after all others have run.
+fn wait_until_it_receives(tcb: Tcb) -> Result<bool, Cause> {
     for _ in 0..PASSIVE_LOOKS {
-        receives = tcb.is_receiving()?;
-        if receives {
-            break;
+        if tcb.is_receiving()? {
+            return Ok(true);
         }
         svc::yield_now();
     }
-    ROOT.set_priority(ROOT, abi::boot::ROOT_PRIORITY, CEILING)?;
-    if receives { Ok(context.unbind()?) } else { Err(Cause::NeverReceives) }
+    Ok(false)
 }

@@ -38,6 +38,7 @@ pub struct Object {
     /// A thread's registers, and whether it waits for an answer.
     pub registers: [u32; 17],
     pub waits: bool,
+    pub stopped: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +58,8 @@ pub struct Fake {
     pub calls: usize,
     /// What is mapped in root's window for filling, each time: the frame, and the flags.
     pub looked_at: Vec<(usize, u32)>,
+    /// Priorities that were set, of which threads.
+    pub priorities: Vec<(usize, u32)>,
     /// The next answer's word.
     answer: u32,
     scratch: Option<(Mapped, Mapped)>,
@@ -364,7 +367,11 @@ impl Fake {
                 let badge = self.cap(w[0])?.badge;
                 self.objects[tcb].notes.push(std::format!("fault badge {badge}"));
             }
-            TcbMethod::SetPriority => drop(self.of(w[0], ObjectType::Tcb)?),
+            TcbMethod::SetPriority => {
+                self.of(w[0], ObjectType::Tcb)?;
+                self.priorities.push((tcb, w[1]));
+            }
+            TcbMethod::Suspend => self.objects[tcb].stopped = true,
             TcbMethod::WriteRegisters if self.objects[tcb].started => {
                 return Err(Error::WrongState);
             }

@@ -17,6 +17,7 @@ pub mod memory;
 mod program;
 pub mod scope;
 pub mod table;
+mod urgency;
 pub mod watch;
 
 #[cfg(test)]

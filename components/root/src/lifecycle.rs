@@ -50,7 +50,8 @@ impl Root<'_> {
         match action {
             Action::Panic => return Ok((Done::Left, Outcome::Crashed)),
             Action::Stop => {
-                self.tear_down(id).map_err(failed)?;
+                self.stop(id).map_err(failed)?;
+                self.as_urgent_as(id, |root| root.tear_down(id)).map_err(failed)?.map_err(failed)?;
                 return Ok((Done::Stopped, self.after_stop(id)));
             }
             Action::Restart => {}
@@ -60,11 +61,15 @@ impl Root<'_> {
         *oldest = Some(now_us);
         group.restart_count += 1;
         let count = group.restart_count;
-        self.tear_down(id).map_err(failed)?;
+        self.stop(id).map_err(failed)?;
+        let again = |root: &mut Self| {
+            root.tear_down(id).map_err(failed)?;
+            if loops { Ok(()) } else { root.rebuild(id) }
+        };
+        self.as_urgent_as(id, again).map_err(failed)??;
         if loops {
             return Ok((Done::Looped, self.after_stop(id)));
         }
-        self.rebuild(id)?;
         self.table.group_mut(id).map_err(failed)?.state = State::Running;
         Ok((Done::Restarted(count), Outcome::GoOn))
     }

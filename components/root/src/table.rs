@@ -81,6 +81,8 @@ pub struct Group<'s> {
     pub restart_count: u32,
     /// How often one of its servers used up its caller's time.
     pub late_count: u32,
+    /// Priority of its most urgent thread.
+    pub urgency: u8,
 }
 
 impl Group<'_> {
@@ -121,6 +123,11 @@ impl<'s> Table<'s> {
     /// An object.
     pub fn object(&self, id: ObjectId) -> Result<Object, Cause> {
         self.objects.get(usize::from(id)).copied().ok_or(Cause::BadReference)
+    }
+
+    /// Every object of a group's.
+    pub fn objects(&self, group: GroupId) -> impl Iterator<Item = &Object> {
+        self.objects.iter().filter(move |object| object.group == group)
     }
 
     /// Where an interrupt's handler is, to change it.

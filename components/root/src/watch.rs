@@ -42,7 +42,8 @@ impl Root<'_> {
             self.late(id, message.words[1]);
             return Ok(Outcome::GoOn);
         } else if let Some(fault) = FaultKind::from_label(label) {
-            self.epitaph(id, fault, message.words, now_us);
+            let told = self.as_urgent_as(id, |root| root.epitaph(id, fault, message.words, now_us));
+            told.map_err(|cause| Failure { record: 0, kind: "epitaph", cause })?;
             Ending::Crashed
         } else {
             let mut buffer = [0; MESSAGE_BYTES_MAX];

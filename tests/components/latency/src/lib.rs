@@ -18,7 +18,7 @@ pub mod sp804 {
 /// Between two rings: even, so that it is a whole number of ticks of 16 ns, and no part of any other period here.
 pub const PERIOD_US: u32 = 178;
 /// Rings that are counted.
-pub const ROUNDS: u32 = 1000;
+pub const ROUNDS: u32 = 500;
 /// The end mark that is made when it has been woken.
 pub const WOKEN: u32 = 12;
 

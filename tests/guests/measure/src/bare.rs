@@ -259,7 +259,7 @@ fn timer() {
 fn clock() {
     start_timer();
     interrupts(true);
-    while late()[1] < 4 * ROUNDS {}
+    while late()[1] < 2 * ROUNDS {}
     stop_timer();
     let _ = writeln!(Uart, "bench: irq-guest-worst {}", late()[3] * 16);
 }
