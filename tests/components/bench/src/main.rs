@@ -23,10 +23,10 @@ fn time<const BEGIN: u32, const END: u32>(mut operation: impl FnMut()) -> u64 {
 fn run(_thread: u32) {
     use abi::{MessageInfo, Syscall};
     use bench::{ROUNDS, per_round_milli};
-    use echo::{begin, end};
+    use echo::{ASK, ASKED, NOTHING, Told, begin, end};
     use protocol::layout::slot;
     use runtime::svc::{Registers, svc};
-    use runtime::{clock, log, space};
+    use runtime::{Endpoint, call, clock, log, space};
 
     let Some(config) = space::config() else { return };
     let capability = |name| config.capability(name).unwrap_or(0);
@@ -77,6 +77,24 @@ fn run(_thread: u32) {
             svc::<{ Syscall::Signal as u32 }>(Registers::new(wake, short, [0; 4], 0));
         }),
     );
+    let asks = Endpoint(capability("asks"));
+    let mut told = 0;
+    for round in 0..=ROUNDS {
+        // The first is not counted: it does things for the first time.
+        if round > 0 {
+            echo::mark::<{ begin(ASK) }>();
+        }
+        let answer = call(asks, &core::hint::black_box(ASKED));
+        echo::mark::<{ end(ASK) }>();
+        told += u32::from(answer == Ok(Told(ASKED.3, ASKED.2, ASKED.1, ASKED.0)));
+        echo::mark::<{ begin(NOTHING) }>();
+        echo::mark::<{ end(NOTHING) }>();
+    }
+    if told == ROUNDS + 1 {
+        log::info!("bench: postcard-16 - mark {=u32} less {=u32} rounds 1 legs 3", ASK, NOTHING);
+    } else {
+        log::error!("{=u32} of {=u32} answers", told, ROUNDS + 1);
+    }
     // The receiver and the waiter make the marks at the end.
     for _ in 0..ROUNDS {
         echo::mark::<{ begin(echo::RECEIVED) }>();

@@ -8,8 +8,8 @@ fn run(_thread: u32) {
     use abi::{MessageInfo, Syscall};
     use echo::Role;
     use protocol::layout::slot;
-    use runtime::space;
     use runtime::svc::{Registers, svc};
+    use runtime::{Endpoint, Reply, log, space};
 
     let Some(config) = space::config() else { return };
     match echo::role(|name| config.capability(name)) {
@@ -21,6 +21,10 @@ fn run(_thread: u32) {
                 let info = MessageInfo::new(0, message.info.length());
                 message = svc::<{ Syscall::ReplyRecv as u32 }>(Registers::new(endpoint, info, message.words, reply));
             }
+        }
+        Role::Teller(endpoint, reply) => {
+            let error = runtime::serve(Endpoint(endpoint), Reply(reply), &mut echo::Teller);
+            log::error!("echo: receiving failed ({=u32})", error as u32);
         }
         Role::Receiver(endpoint) => woken::<{ echo::end(echo::RECEIVED) }>(|| {
             svc::<{ Syscall::Recv as u32 }>(Registers::new(endpoint, MessageInfo::default(), [0; 4], 0));
