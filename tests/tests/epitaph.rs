@@ -117,9 +117,9 @@ fn a_component_that_dies_leaves_its_registers_and_a_backtrace_and_a_bad_stack_po
 
         // Stack pointers: 0, nothing, a device, the end of the stack, the end of the world; code, which it may see; and odd.
         for (number, rows) in
-            [(47, 0..=0), (48, 0..=0), (49, 0..=0), (50, 0..=0), (51, 0..=0), (52, 4..=ROWS_MAX), (53, 1..=1)]
+            [(0, 0..=0), (1, 0..=0), (2, 0..=0), (3, 0..=0), (4, 0..=0), (5, 4..=ROWS_MAX), (6, 1..=1)]
         {
-            let name = format!("try-{number}");
+            let name = format!("stack-{number}");
             dies(&ended, &name, NOT_AN_INSTRUCTION, rows);
             assert!(backtrace(&ended, &name)[0].starts_with("hostile::instructions::die_on ("), "{}", ended.story());
         }

@@ -205,7 +205,10 @@ fn the_kernels_book_describes_every_call_and_method_as_the_code_does() {
     if std::env::var_os("BULKHEAD_UPDATE").is_some() {
         std::fs::write(tree::root().join("tools/docs/kernel.md"), &made).unwrap();
     }
-    assert!(book("kernel.md") == made, "tools/docs/kernel.md is not what the code says: run this test with BULKHEAD_UPDATE=1");
+    assert!(
+        book("kernel.md") == made,
+        "tools/docs/kernel.md is not what the code says: run this test with BULKHEAD_UPDATE=1"
+    );
 }
 
 /// The published table of a guest's registers, as the code has it.

@@ -63,9 +63,10 @@ mod tests {
             File::new("kernel/core/src/a/tests.rs", "fn t() {}\n"),
             File::new("kernel/core/src/sim/mod.rs", "fn s() {}\n"),
             File::new("kernel/armv7/src/lib.rs", "fn c() {}\n#[cfg(test)]\nmod tests {\n    fn d() {}\n}\n"),
+            File::new("kernel/zimage/src/main.rs", "fn z() {}\nfn y() {}\n"),
             File::new("tools/src/lib.rs", "fn e() {}\n"),
         ];
         let counted: Vec<usize> = kernel(&tree).into_iter().map(|(_, lines)| lines).collect();
-        assert_eq!(counted, [3, 1, 0]);
+        assert_eq!(counted, [3, 1, 0, 2]);
     }
 }
