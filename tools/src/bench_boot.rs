@@ -79,6 +79,11 @@ pub struct Boots {
     pub seconds: BTreeMap<String, f64>,
 }
 
+/// Whether a figure is one of these.
+pub fn is_of_a_boot(figure: &str) -> bool {
+    figure.starts_with("boot-")
+}
+
 /// SHA-256 of a file.
 fn sha256(path: &Path) -> Result<String> {
     let printed = process::output(Command::new("sha256sum").arg(path), SUM_LIMIT)?;
@@ -165,6 +170,7 @@ mod tests {
             counts
         };
         let found = figures("x", &counts(102, vec![7]), &counts(100, vec![]));
+        assert!(found.iter().all(|(name, _)| is_of_a_boot(name)) && !is_of_a_boot("kernel-bytes"));
         assert_eq!(found, [("boot-x".into(), 1.02), ("boot-native-x".into(), 100.0), ("boot-exits-x".into(), 7.0)]);
     }
 }

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+/// The last line of what the plugin writes.
+pub const END: &str = "end\n";
 const COMPILER: &str = "cc";
 const COMPILE_LIMIT: Duration = Duration::from_secs(120);
 const GICD_BYTES: u64 = 0x1000;
@@ -167,7 +169,7 @@ impl Counts {
     fn parse(text: &str) -> Option<Self> {
         let mut counts = Self::default();
         let address = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
-        for line in text.strip_suffix("end\n")?.lines() {
+        for line in text.strip_suffix(END)?.lines() {
             let mut words = line.split_whitespace();
             match words.next()? {
                 "all" => counts.all = words.next()?.parse().ok()?,

@@ -39,6 +39,13 @@ pub struct Figure {
     /// What it was when it was last accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<f64>,
+    /// The most (or the least) of what was seen in a run in which much depends on chance: shown, and compared with nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub seen: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn instructions() -> String {
@@ -75,8 +82,8 @@ impl Row {
     }
 }
 
-/// What a bench system printed: a line `bench: NAME VALUE mark NUMBER less NUMBER rounds NUMBER`. All behind the value may be
-/// left out.
+/// What a bench system printed: a line `bench: NAME VALUE mark NUMBER less NUMBER rounds NUMBER`, or `bench: NAME - irq NUMBER`.
+/// All behind the value may be left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
     /// The figure's name.
@@ -89,6 +96,10 @@ pub struct Line {
     pub less: Option<u32>,
     /// Operations between two marks.
     pub rounds: u32,
+    /// Between two marks components execute so many legs, with the kernel between them, that are worth telling.
+    pub legs: usize,
+    /// The figure is the least from the vector of an interrupt to the end mark of this number.
+    pub irq: Option<u32>,
 }
 
 /// The figures among all that a system said.
@@ -102,11 +113,13 @@ pub fn parse(output: &str) -> Vec<Line> {
             value => Some(value.parse::<f64>().ok().filter(|value| value.is_finite())?),
         };
         let mut line = Line { name, value, rounds: 1, ..Line::default() };
-        while let (Some(key), Some(Ok(number))) = (words.next(), words.next().map(str::parse)) {
+        while let (Some(key), Some(Ok(number))) = (words.next(), words.next().map(str::parse::<u32>)) {
             match key {
                 "mark" => line.mark = Some(number),
                 "less" => line.less = Some(number),
                 "rounds" => line.rounds = number,
+                "legs" => line.legs = number as usize,
+                "irq" => line.irq = Some(number),
                 _ => break,
             }
         }
@@ -146,13 +159,15 @@ impl Figures {
             unit: instructions(),
             goal: None,
             committed: None,
+            seen: false,
         });
         self.figure.iter().cloned().chain(new).map(|figure| row(&figure)).collect()
     }
 
     /// The figures with what was measured as the new measure.
     pub fn accepted(rows: &[Row]) -> Self {
-        let figure = rows.iter().map(|row| Figure { committed: row.measured, ..row.figure.clone() });
+        let committed = |row: &Row| if row.figure.seen { None } else { row.measured };
+        let figure = rows.iter().map(|row| Figure { committed: committed(row), ..row.figure.clone() });
         Self { figure: figure.collect() }
     }
 }
@@ -206,13 +221,22 @@ mod tests {
     #[test]
     fn lines_of_the_bench_are_found_wherever_they_stand() {
         let found = parse(
-            "[kernel] x\n[bench] bench: call 203 mark 3 less 1 rounds 9\n[b] INFO bench: ratio 1.02 (a.rs:3)\nbench: bad nan\nbench: one - mark 7",
+            "[kernel] x\n[bench] bench: call 203 mark 3 less 1 rounds 9\n[b] INFO bench: ratio 1.02 (a.rs:3)\nbench: bad nan\n\
+             bench: one - mark 7 legs 3\nbench: best - irq 12 (a.rs:9)",
         );
-        let line = |name: &str, value, mark, less, rounds| Line { name: name.to_owned(), value, mark, less, rounds };
+        let line = |name: &str, value, mark, less, rounds| Line {
+            name: name.to_owned(),
+            value,
+            mark,
+            less,
+            rounds,
+            ..Line::default()
+        };
         let wanted = [
             line("call", Some(203.0), Some(3), Some(1), 9),
             line("ratio", Some(1.02), None, None, 1),
-            line("one", None, Some(7), None, 1),
+            Line { legs: 3, ..line("one", None, Some(7), None, 1) },
+            Line { irq: Some(12), ..line("best", None, None, None, 1) },
         ];
         assert_eq!(found, wanted);
     }
@@ -231,6 +255,9 @@ mod tests {
     fn accepted_figures_survive_their_file() {
         let accepted = Figures::accepted(&compared(&[("call", 100.0)]));
         let path = std::env::temp_dir().join(format!("bulkhead-bench-{}.toml", std::process::id()));
+        let mut seen = compared(&[("call", 100.0)]);
+        seen[0].figure.seen = true;
+        assert_eq!(Figures::accepted(&seen).figure[0].committed, None);
         accepted.write(&path).unwrap();
         assert_eq!(Figures::read(&path).unwrap(), accepted);
         assert_eq!(accepted.figure[0].committed, Some(100.0));

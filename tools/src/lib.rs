@@ -5,6 +5,7 @@ pub mod apt_root;
 pub mod bench_boot;
 pub mod bench_command;
 pub mod bench_count;
+pub mod bench_measure;
 pub mod bench_run;
 pub mod bench_size;
 pub mod bench_table;

@@ -1,11 +1,13 @@
 //! `cargo bulkhead test`: everything, counted.
 //!
-//! First the host tests of every crate, then the images, then the systems in QEMU. It ends with one plain line.
+//! First the host tests of every crate, then the images, then the systems in QEMU, and then what operations cost, against the
+//! committed figures. It ends with one plain line.
 
-use crate::cross;
+use crate::bench_table::{self, Row};
 use crate::failure::{EXIT_CRASHED, Result};
 use crate::process::{self, Stream};
 use crate::toolchain;
+use crate::{bench_command, cross};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -89,6 +91,36 @@ fn build_images(total: &mut Count) {
     }
 }
 
+/// Adds one test for each figure: it fails if the figure is worse than what was committed, or can't be measured any more.
+fn add_figures(measured: Result<Vec<Row>>, total: &mut Count) -> Count {
+    let mut count = Count::default();
+    match measured {
+        Ok(rows) => {
+            let (worse, rest): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(Row::is_worse);
+            count = Count { passed: rest.len() as u64, failed: worse.len() as u64 };
+            if !worse.is_empty() {
+                print!("{}", bench_table::shown(&worse));
+                println!("a cost that is meant is accepted by `cargo bulkhead bench --accept`");
+            }
+        }
+        Err(failure) => {
+            println!("{failure}");
+            count.failed = 1;
+        }
+    }
+    total.passed += count.passed;
+    total.failed += count.failed;
+    count
+}
+
+/// Measures what takes no Linux.
+fn figures(total: &mut Count) {
+    let started = Instant::now();
+    println!("figures: those of `cargo bulkhead bench` without its Linux guests");
+    let Count { passed, failed } = add_figures(bench_command::without_boots(), total);
+    println!("figures: {passed} passed, {failed} failed in {:.0} s", started.elapsed().as_secs_f32());
+}
+
 /// Runs everything and returns the exit code.
 pub fn run(long: bool) -> Result<u8> {
     let limit = if long { LONG_LIMIT } else { SHORT_LIMIT };
@@ -106,6 +138,7 @@ pub fn run(long: bool) -> Result<u8> {
     let mut systems = with(toolchain::cargo("test"));
     systems.args(["--package", SYSTEMS, "--no-fail-fast"]);
     step("systems in QEMU", &mut systems, limit, &mut total);
+    figures(&mut total);
     println!("{} passed, {} failed", total.passed, total.failed);
     Ok(if total.failed == 0 { 0 } else { EXIT_CRASHED })
 }
@@ -121,6 +154,25 @@ mod tests {
         count.add("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
         count.add("test something ... ok");
         assert_eq!(count, Count { passed: 13, failed: 2 });
+    }
+
+    #[test]
+    fn a_figure_that_is_worse_fails_and_so_does_one_that_is_gone_or_a_run_without_any() {
+        let figures = "[[figure]]\nname = \"call\"\ncommitted = 100\n[[figure]]\nname = \"gone\"\ncommitted = 5\n\
+                       [[figure]]\nname = \"late\"\nseen = true\n";
+        let figures: bench_table::Figures = toml::from_str(figures).unwrap();
+        let rows = |call, gone: Option<f64>| {
+            let measured = [("call", Some(call)), ("gone", gone), ("late", Some(9.0))];
+            let measured = measured.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+            Ok(figures.compare(&measured.collect(), &std::collections::BTreeMap::new()))
+        };
+        let mut total = Count::default();
+        assert_eq!(add_figures(rows(102.0, Some(5.0)), &mut total), Count { passed: 3, failed: 0 });
+        assert_eq!(add_figures(rows(102.1, Some(5.0)), &mut total), Count { passed: 2, failed: 1 });
+        assert_eq!(add_figures(rows(1.0, None), &mut total), Count { passed: 2, failed: 1 });
+        let lost = Err(crate::failure::Failure::new("no compiler"));
+        assert_eq!(add_figures(lost, &mut total), Count { passed: 0, failed: 1 });
+        assert_eq!(total, Count { passed: 7, failed: 3 });
     }
 
     #[test]
