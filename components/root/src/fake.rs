@@ -231,7 +231,7 @@ impl Fake {
         let dirty = self.objects[untyped].dirty;
         assert!(!dirty || ty == ObjectType::Untyped, "an object of memory that was not reset");
         let bytes = ty.bytes(bits).ok_or(Error::OutOfRange)?;
-        if !(1..=256).contains(&count) {
+        if !(1..=abi::object::RETYPE_COUNT_MAX).contains(&count) {
             return Err(Error::OutOfRange);
         }
         let device = self.objects[untyped].device;

@@ -113,7 +113,7 @@ pub const PAGE_BITS: u32 = 12;
 /// log2 of a level-2 block.
 pub const BLOCK_BITS: u32 = 21;
 /// The most objects that one retype makes: what keeps it bounded.
-pub const RETYPE_COUNT_MAX: u32 = 256;
+pub const RETYPE_COUNT_MAX: u32 = 64;
 /// Threads have priorities 0 (least urgent) to this.
 pub const PRIORITY_MAX: u32 = 255;
 /// Interrupt numbers that a vCPU can be given: SGIs, PPIs and SPIs 32-287.
