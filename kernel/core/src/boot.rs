@@ -148,6 +148,8 @@ impl<P: Platform> Kernel<P> {
             root.kernel.map_frame(slot, vspace, ROOT_PAYLOAD_ADDRESS + n * BLOCK_BYTES, MapFlags::READ)?;
         }
 
+        // The last page that root is made of; what lies behind it becomes untyped memory.
+        let info = root.page(vspace, ROOT_BOOT_INFO_ADDRESS, MapFlags::READ, None)?;
         let mut untyped = ArrayVec::<UntypedInfo, UNTYPED_MAX>::new();
         let taken = (root.bump.next as u32).next_multiple_of(PAGE_BYTES) - range.base;
         for (n, &range) in plan.ram.iter().enumerate() {
@@ -163,7 +165,8 @@ impl<P: Platform> Kernel<P> {
             let cap = Cap::Untyped { bits: info.size_bits as u8, flags, page: info.page, used: 0 };
             root.put(root_slot::UNTYPED + n as u32, cap);
         }
-        root.boot_info(vspace, plan, payload_frames, &untyped)
+        root.boot_info(info, plan, payload_frames, &untyped);
+        Ok(())
     }
 }
 
@@ -298,14 +301,7 @@ impl<P: Platform> Root<'_, P> {
     }
 
     /// Tells root what it has.
-    fn boot_info(
-        &mut self,
-        vspace: Handle<VSpace>,
-        plan: &BootPlan,
-        payload_frames: u32,
-        untyped: &[UntypedInfo],
-    ) -> Result<(), BootError> {
-        let page = self.page(vspace, ROOT_BOOT_INFO_ADDRESS, MapFlags::READ, None)?;
+    fn boot_info(&mut self, page: u32, plan: &BootPlan, payload_frames: u32, untyped: &[UntypedInfo]) {
         let head = [
             PAYLOAD_VERSION,
             plan.cores,
@@ -319,7 +315,6 @@ impl<P: Platform> Root<'_, P> {
         for (n, word) in head.into_iter().chain(words).enumerate() {
             self.kernel.arena.write_word(page + 4 * n as u32, word);
         }
-        Ok(())
     }
 }
 
@@ -340,5 +335,20 @@ mod tests {
             at += 1 << piece.size_bits;
         }
         assert_eq!(at, 0x8000_0000);
+    }
+
+    #[test]
+    fn no_page_that_root_is_made_of_can_become_anything_else() {
+        use crate::sim::machine::walk;
+        let world = crate::sim::World::new();
+        let Cap::VSpace { vspace } = world.cap(root_slot::VSPACE) else { panic!("root has a space") };
+        for address in [ROOT_BOOT_INFO_ADDRESS, ROOT_IPC_BUFFER_ADDRESS, ROOT_LINK_ADDRESS, ROOT_STACK_TOP - 4] {
+            let page = walk(&world.kernel.arena, vspace.address(), address).expect("it is mapped").page;
+            for slot in root_slot::UNTYPED..root_slot::FIRST_FREE {
+                let Cap::Untyped { bits, page: first, .. } = world.cap(slot) else { continue };
+                let pages = first..first + (1 << (u32::from(bits) - PAGE_BITS));
+                assert!(!pages.contains(&page), "{address:#x} lies in the untyped memory at {first:#x}");
+            }
+        }
     }
 }
