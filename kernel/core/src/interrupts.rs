@@ -196,11 +196,11 @@ impl<P: Platform> Kernel<P> {
     #[inline(never)]
     pub(crate) fn unlink_hardware(&mut self, vcpu: Handle<Vcpu>, intid: u16) {
         self.sync(vcpu);
-        self.set_waiting(vcpu, intid, false);
-        let state = self.interrupt(vcpu, intid);
-        if state.flags & HARDWARE == 0 {
+        if self.interrupt(vcpu, intid).flags & HARDWARE == 0 {
             return;
         }
+        self.set_waiting(vcpu, intid, false);
+        let state = self.interrupt(vcpu, intid);
         let listed = state.list_register.checked_sub(1);
         let spilled = state.flags & (ACTIVE | LISTED) == ACTIVE;
         *state = Interrupt { priority: state.priority, ..Interrupt::default() };

@@ -83,7 +83,7 @@ fn ends_that_one_guest_was_counted_for_are_not_the_next_ones() {
     let active = |desk: &mut Desk| desk.ok(vcpu, VcpuMethod::ReadInterrupt as u16, &[40])[0] & InterruptState::ACTIVE;
     assert_eq!(active(&mut desk), InterruptState::ACTIVE);
     desk.world.kernel.on_guest_wait(true);
-    desk.world.kernel.schedule();
+    desk.world.schedule();
     let (a, _, _, _, _) = guest_and_vmm(&mut desk);
     assert!(desk.runs(a));
     desk.world.kernel.platform.eoi_count = 1; // forged by A
@@ -115,4 +115,25 @@ fn a_number_whose_handler_was_cleared_is_linked_to_no_line() {
     let list = desk.world.kernel.platform.lists.iter().find(|list| list.intid == 77).copied().unwrap();
     println!("{list:?}");
     assert_eq!(list.hardware, None, "a software injection must not deactivate somebody's physical interrupt");
+}
+
+/// The number of a handler that is cleared may be one that the VMM has injected itself, and that is not linked to anything.
+#[test]
+fn an_interrupt_that_the_vmm_injected_survives_the_clearing_of_a_handler_with_its_number() {
+    let mut desk = Desk::new();
+    let (_, _, _, _, vcpu) = guest_and_vmm(&mut desk);
+    let handler = desk.slot();
+    desk.ok(root_slot::IRQ_CONTROL, IrqControlMethod::Get as u16, &[40, root_slot::CNODE, handler, 0]);
+    desk.ok(handler, IrqHandlerMethod::BindVcpu as u16, &[vcpu, 77, 0x80]);
+    // More urgent ones take all list registers: 77 waits.
+    for intid in 50..54 {
+        desk.ok(vcpu, VcpuMethod::Inject as u16, &[intid, 0x10, 0]);
+    }
+    desk.ok(vcpu, VcpuMethod::Inject as u16, &[77, 0x80, 0]);
+    desk.ok(handler, IrqHandlerMethod::Clear as u16, &[]);
+    let state = desk.ok(vcpu, VcpuMethod::ReadInterrupt as u16, &[77])[0];
+    assert_eq!(state & InterruptState::PENDING, InterruptState::PENDING);
+    desk.world.kernel.platform.lists = Default::default();
+    desk.world.kernel.on_maintenance();
+    assert!(desk.world.kernel.platform.lists.iter().any(|list| list.intid == 77 && list.pending), "it is lost");
 }
