@@ -171,6 +171,12 @@ impl SchedContext {
             self.refill_count -= 1;
             self.refills[0].amount += rest;
         }
-        self.refills[0].time <= now
+        let head = &mut self.refills[0];
+        let usable = head.time <= now;
+        if usable {
+            // What is used of it comes back a period after now, however long ago it came.
+            head.time = now;
+        }
+        usable
     }
 }

@@ -216,3 +216,43 @@ fn a_passive_handler_of_a_time_out_waits_for_the_refill_as_well() {
     desk.svc(Syscall::ReplyRecv, faults, 0, &[], place);
     assert!(desk.runs(server));
 }
+
+/// However a thread cuts its time into pieces, by waiting and going on.
+#[test]
+fn no_window_of_a_period_has_more_than_the_budget() {
+    const BUDGET: u64 = 2_000;
+    const PERIOD: u64 = 10_000;
+    const STEP: u64 = 50;
+    for seed in 0..40 {
+        let mut random = kernel_core::sim::trace::Random::new(seed);
+        let mut desk = Desk::new();
+        let notification = desk.make(ObjectType::Notification, 0, 1);
+        let bursts = desk.thread(250);
+        let context = desk.context(BUDGET as u32, PERIOD as u32);
+        desk.ok(bursts, TcbMethod::Resume as u16, &[]);
+        desk.ok(context, SchedContextMethod::Bind as u16, &[bursts]);
+        let badged = desk.slot();
+        desk.ok(root_slot::CNODE, CNodeMethod::Mint as u16, &[badged, notification, 3, 1]);
+        // Microseconds at which it ran.
+        let mut ran = Vec::new();
+        let mut now = 0;
+        for _ in 0..60 {
+            for _ in 0..random.below(60) {
+                if desk.runs(bursts) {
+                    ran.push(now);
+                }
+                desk.pass_us(STEP);
+                now += STEP;
+            }
+            if desk.runs(bursts) {
+                desk.svc(Syscall::Wait, notification, 0, &[], 0);
+            } else if random.below(2) == 0 {
+                desk.svc(Syscall::Signal, badged, 0, &[], 0);
+            }
+        }
+        for (n, &start) in ran.iter().enumerate() {
+            let used = STEP * ran[n..].iter().take_while(|&&at| at < start + PERIOD).count() as u64;
+            assert!(used <= BUDGET + 2 * STEP, "seed {seed}: {used} us of {BUDGET} in the period from {start} us on");
+        }
+    }
+}
