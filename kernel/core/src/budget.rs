@@ -71,7 +71,8 @@ impl<P: Platform> Kernel<P> {
         Ok(())
     }
 
-    /// Takes a context from whoever has it.
+    /// Takes a context from whoever has it. If it waits for a refill, it goes on waiting, or binding it anew would be a
+    /// budget anew.
     pub(crate) fn unbind_context(&mut self, context: Handle<SchedContext>) {
         if let Some(home) = self.arena.get_mut(context).home.take() {
             self.arena.get_mut(home).home = None;
@@ -80,13 +81,19 @@ impl<P: Platform> Kernel<P> {
             self.make_unready(tcb);
             self.arena.get_mut(tcb).sched = None;
         }
-        let node = self.context_timeout(context);
         let here = self.here();
-        self.cores[here].timeouts.remove(&mut self.arena, node);
         if self.cores[here].active == Some(context) {
             self.change_context(None);
             self.cores[here].reschedule = true;
         }
+    }
+
+    /// The last capability to a context is going: nobody has it, and it waits for nothing.
+    pub(crate) fn end_context(&mut self, context: Handle<SchedContext>) {
+        self.unbind_context(context);
+        let node = self.context_timeout(context);
+        let here = self.here();
+        self.cores[here].timeouts.remove(&mut self.arena, node);
     }
 
     /// Moves the context that `from` runs on to `to`, which has none. Neither is in the ready queue.

@@ -97,7 +97,7 @@ impl<P: Platform> Kernel<P> {
                 }
             }
             Cap::Vcpu { vcpu } if last => self.end_vcpu(vcpu),
-            Cap::SchedContext { context } if last => self.unbind_context(context),
+            Cap::SchedContext { context } if last => self.end_context(context),
             Cap::IrqHandler { intid } => {
                 if !self.irq_unbind_step(intid) {
                     return false;

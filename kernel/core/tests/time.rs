@@ -256,3 +256,23 @@ fn no_window_of_a_period_has_more_than_the_budget() {
         }
     }
 }
+
+#[test]
+fn a_context_that_waits_for_its_refill_waits_at_whomever_it_is_bound_to() {
+    let mut desk = Desk::new();
+    let thread = desk.thread(250);
+    let other = desk.thread(250);
+    let context = desk.context(1_000, 10_000);
+    desk.ok(thread, TcbMethod::Resume as u16, &[]);
+    desk.ok(other, TcbMethod::Resume as u16, &[]);
+    desk.ok(context, SchedContextMethod::Bind as u16, &[thread]);
+    desk.pass_us(1_100);
+    assert!(!desk.runs(thread), "it has used its budget");
+    for next in [thread, other] {
+        desk.ok(context, SchedContextMethod::Unbind as u16, &[]);
+        desk.ok(context, SchedContextMethod::Bind as u16, &[next]);
+        assert!(!desk.runs(next), "binding it anew is no budget anew");
+    }
+    desk.pass_us(9_000);
+    assert!(desk.runs(other));
+}
