@@ -117,11 +117,13 @@ impl<P: Platform> Kernel<P> {
             return Err(BootError::NoMemory);
         };
         let range = plan.ram[largest];
-        let mut bump = Bump { next: u64::from(range.base), end: u64::from(range.base) + u64::from(range.bytes) };
-        let need = reserve(header.root_cnode_bits, segments).ok_or(BootError::BadPayload)?;
+        let pages = pages(segments).ok_or(BootError::BadPayload)?;
+        let need = reserve(header.root_cnode_bits, pages).ok_or(BootError::BadPayload)?;
         if need > u64::from(range.bytes) {
             return Err(BootError::NoMemory);
         }
+        // What lies behind it is not zeroed.
+        let mut bump = Bump { next: u64::from(range.base), end: u64::from(range.base) + need };
         self.platform.zero(&mut self.arena, range.base, need as u32);
         self.platform.cache(CacheOp::CleanInvalidate, range.base, need as u32);
 
@@ -132,7 +134,9 @@ impl<P: Platform> Kernel<P> {
         let cnode = self.arena.place::<CNode>(bump.object(ObjectType::CNode, header.root_cnode_bits)?);
         self.arena.get_mut(cnode).bits = header.root_cnode_bits;
         let bits = header.root_cnode_bits as u8;
-        let mut root = Root { kernel: self, cnode, bump };
+        let hidden = u64::from(bump.take(pages as u32 * SLOT_BYTES, GRANULE_BYTES)?);
+        let hidden = Bump { next: hidden, end: hidden + pages * u64::from(SLOT_BYTES) };
+        let mut root = Root { kernel: self, cnode, bump, hidden };
         root.put(root_slot::CNODE, Cap::cnode(bits, 32 - bits, cnode, 0));
         let vspace = root.space()?;
         root.load(vspace, plan.payload, segments)?;
@@ -170,19 +174,26 @@ impl<P: Platform> Kernel<P> {
     }
 }
 
-/// Bytes that root is made of, at most. `None` if its segments contradict themselves.
-fn reserve(cnode_bits: u32, segments: &[Segment]) -> Option<u64> {
-    let mut pages = u64::from(ROOT_STACK_BYTES / PAGE_BYTES) + 2;
+/// Pages that root is made of, and tables that nobody can name. `None` if its segments contradict themselves.
+fn pages(segments: &[Segment]) -> Option<u64> {
+    // Its IPC buffer, what it is told, and two tables.
+    let mut pages = u64::from(ROOT_STACK_BYTES / PAGE_BYTES) + 4;
     for segment in segments {
         if segment.file_bytes > segment.memory_bytes {
             return None;
         }
-        pages += u64::from(segment.memory_bytes.div_ceil(PAGE_BYTES)) + 1;
+        pages += u64::from(segment.memory_bytes.div_ceil(PAGE_BYTES));
     }
+    Some(pages)
+}
+
+/// Bytes that root is made of, at most. `None` if there is no such CNode.
+fn reserve(cnode_bits: u32, pages: u64) -> Option<u64> {
     let objects = IRQS as u64 * u64::from(SLOT_BYTES)
         + ObjectType::CNode.bytes(cnode_bits)?
         + 3 * (u64::from(TABLE_BYTES) + u64::from(PAGE_BYTES))
-        + 4096;
+        // Small objects, and what aligning the pages costs.
+        + 3 * u64::from(PAGE_BYTES);
     Some((objects + pages * u64::from(PAGE_BYTES + SLOT_BYTES)).next_multiple_of(u64::from(PAGE_BYTES)))
 }
 
@@ -195,6 +206,8 @@ struct Root<'k, P: Platform> {
     kernel: &'k mut Kernel<P>,
     cnode: Handle<CNode>,
     bump: Bump,
+    /// Slots that no CNode has.
+    hidden: Bump,
 }
 
 impl<P: Platform> Root<'_, P> {
@@ -209,7 +222,7 @@ impl<P: Platform> Root<'_, P> {
 
     /// Puts a capability where nobody can name it: the frames of root's own image.
     fn hide(&mut self, cap: Cap) -> Result<Handle<Slot>, BootError> {
-        let slot = self.bump.take(SLOT_BYTES, SLOT_BYTES)?;
+        let slot = self.hidden.take(SLOT_BYTES, SLOT_BYTES)?;
         let slot = self.kernel.arena.place::<Slot>(slot);
         tree::insert(&mut self.kernel.arena, slot, cap, None);
         Ok(slot)
@@ -349,6 +362,53 @@ mod tests {
                 let pages = first..first + (1 << (u32::from(bits) - PAGE_BITS));
                 assert!(!pages.contains(&page), "{address:#x} lies in the untyped memory at {first:#x}");
             }
+        }
+    }
+
+    #[test]
+    fn root_is_made_of_zeroed_memory_whatever_was_in_it() {
+        use crate::sim::memory::RAM_BASE;
+        use crate::sim::{Machine, Ram, World};
+        let bytes = 8 << 20;
+        let mut ram = Ram::new(RAM_BASE, bytes).expect("8 MiB");
+        assert!(ram.load(RAM_BASE, &std::vec![0xa5; bytes]));
+        let mut header = PayloadHeader {
+            magic: PAYLOAD_MAGIC,
+            version: PAYLOAD_VERSION,
+            bytes: 8192,
+            build: [0; 2],
+            root_entry: ROOT_LINK_ADDRESS,
+            root_cnode_bits: 10,
+            root_segment_count: 2,
+            root_segments: [Segment::default(); ROOT_SEGMENTS_MAX],
+            system_offset: 0,
+            system_bytes: 0,
+            device_count: 0,
+            devices: [Default::default(); DEVICE_RANGES_MAX],
+            fault_action: 0,
+            fault_delay_ms: 0,
+        };
+        for (n, bytes) in [4096, 5 * 4096].into_iter().enumerate() {
+            let address = ROOT_LINK_ADDRESS + 0x1_0000 * n as u32;
+            header.root_segments[n] =
+                Segment { offset: 4096, address, file_bytes: 4096, memory_bytes: bytes, flags: 1 };
+        }
+        let ram_plan = [MemoryRange { base: RAM_BASE + (4 << 20), bytes: 4 << 20 }];
+        let plan = BootPlan {
+            ram: &ram_plan,
+            payload: RAM_BASE,
+            header,
+            counter_hz: 1_000_000,
+            cores: 1,
+            kernel_log: RAM_BASE + (3 << 20),
+        };
+        let world = World::boot(ram, Machine::default(), &plan).expect("it boots");
+        let thread = world.kernel.arena.get(world.root);
+        assert_eq!((thread.context.r, thread.context.lr, thread.badge), ([0; 13], 0, 0));
+        let Cap::VSpace { vspace } = world.cap(root_slot::VSPACE) else { panic!("root has a space") };
+        for address in (ROOT_STACK_TOP - ROOT_STACK_BYTES..ROOT_STACK_TOP).step_by(4096) {
+            let page = crate::sim::machine::walk(&world.kernel.arena, vspace.address(), address).expect("mapped").page;
+            assert_eq!(world.kernel.arena.read_word(page << PAGE_BITS), 0, "{address:#x}");
         }
     }
 }
