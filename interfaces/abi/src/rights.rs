@@ -4,7 +4,7 @@ use bitflags::bitflags;
 
 bitflags! {
     /// What the holder of a capability may do with it. Minting can only take rights away.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Rights: u8 {
         /// Endpoint: receive. Notification: wait. Frame: map readable.
         const READ = 1;
@@ -19,7 +19,7 @@ bitflags! {
 
 bitflags! {
     /// How a frame is mapped: the rights that are wanted and the memory type.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
     pub struct MapFlags: u32 {
         /// Readable.
         const READ = 1;

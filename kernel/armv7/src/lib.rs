@@ -21,8 +21,6 @@ pub mod stage2;
 #[cfg(target_os = "none")]
 pub mod boot;
 #[cfg(target_os = "none")]
-mod cache;
-#[cfg(target_os = "none")]
 mod cell;
 #[cfg(target_os = "none")]
 mod entry;
@@ -34,6 +32,8 @@ mod fpu;
 mod gic;
 #[cfg(target_os = "none")]
 mod log;
+#[cfg(target_os = "none")]
+mod maintenance;
 #[cfg(target_os = "none")]
 mod memory;
 #[cfg(target_os = "none")]
@@ -48,8 +48,6 @@ mod start;
 mod sysreg;
 #[cfg(target_os = "none")]
 mod timer;
-#[cfg(target_os = "none")]
-mod tlb;
 #[cfg(target_os = "none")]
 mod trap;
 #[cfg(target_os = "none")]

@@ -5,11 +5,11 @@ use crate::sysreg::{self, cntv_ctl, hcptr, isr, vmpidr};
 use crate::timer::{HYP_TIMER, VIRTUAL_TIMER};
 use crate::vcpu_state::{self, Slot, index};
 use crate::world::{self, Live, World};
-use crate::{cache, fpu, gic, memory, power, psr, stage2, timer, tlb, virtual_interface};
+use crate::{fpu, gic, maintenance, memory, power, psr, stage2, timer, virtual_interface};
 use abi::exit::{Access, ExitKind};
 use abi::rights::MapFlags;
 use abi::vcpu::GuestRegister;
-use kernel_core::platform::{CacheOp, GuestException, ListRegister};
+use kernel_core::platform::{GuestException, ListRegister, Maintenance};
 use kernel_core::vcpu::{ExitRecord, Vcpu};
 use kernel_core::{Arena, Context, Platform};
 
@@ -93,22 +93,16 @@ impl Platform for Armv7 {
     fn table(table: u32) -> u64 {
         stage2::table(table)
     }
-    fn tables_written(&mut self) {
-        tlb::tables_written();
+    #[inline(always)]
+    fn write_descriptor(&mut self, entry: &mut u64, descriptor: u64) {
+        memory::store_whole(entry, descriptor);
     }
-    fn flush_vmid(&mut self, vmid: u8) {
-        tlb::flush_vmid(vmid, self.live.vttbr);
+    #[inline(always)]
+    fn maintain(&mut self, _arena: &mut Arena, operation: Maintenance) {
+        maintenance::maintain(&mut self.live, operation);
     }
-    fn flush_all(&mut self) {
-        tlb::flush_all();
-    }
-
     fn zero(&mut self, arena: &mut Arena, address: u32, bytes: u32) {
         memory::zero(arena, address, bytes);
-    }
-
-    fn cache(&mut self, op: CacheOp, address: u32, bytes: u32) {
-        cache::maintain(op, address, bytes);
     }
 
     fn now(&self) -> u64 {

@@ -113,8 +113,6 @@ registers! {
     cntfrq: p15, 0, c14, c0, 0;
     /// Instruction caches of all cores, to the point of unification.
     icialluis: p15, 0, c7, c1, 0;
-    /// Branch predictors of all cores.
-    bpiallis: p15, 0, c7, c1, 6;
     /// Clean by address, to the point of coherency.
     dccmvac: p15, 0, c7, c10, 1;
     /// Clean and invalidate by address, to the point of coherency.

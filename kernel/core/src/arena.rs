@@ -90,6 +90,9 @@ macro_rules! plain {
 /// The token: who holds it may touch kernel objects.
 pub struct Arena {
     base: usize,
+    /// Lines of frames that were written since the simulated machine last asked, and what they held before.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) written: std::vec::Vec<(u32, [u32; 16])>,
 }
 
 impl Arena {
@@ -99,7 +102,11 @@ impl Arena {
     /// Invariant W must hold for all addresses that are ever given to [`Arena::place`] and the word
     /// functions, and there may be only one arena for that memory. On the target `base` must be 0.
     pub const unsafe fn new(base: usize) -> Self {
-        Self { base }
+        Self {
+            base,
+            #[cfg(any(test, feature = "sim"))]
+            written: std::vec::Vec::new(),
+        }
     }
 
     #[inline(always)]
@@ -172,9 +179,36 @@ impl Arena {
         unsafe { self.pointer::<u32>(address).read_volatile() }
     }
 
+    /// Keeps for the simulated machine what a line held before it is written.
+    #[cfg(any(test, feature = "sim"))]
+    fn keep_line(&mut self, address: u32) {
+        let line = address & !63;
+        if !self.written.iter().any(|&(kept, _)| kept == line) {
+            let old = core::array::from_fn(|word| self.read_word(line + 4 * word as u32));
+            self.written.push((line, old));
+        }
+    }
+
+    /// Whether memory in which no object lives is zero; `address` and `bytes` are multiples of 8.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn is_zero(&self, address: u32, bytes: u32) -> bool {
+        // SAFETY: W; L: nothing lives there, so nobody has a reference that writes to it.
+        let words = unsafe { core::slice::from_raw_parts(self.pointer::<u64>(address), bytes as usize / 8) };
+        words.iter().fold(0, |all, word| all | word) == 0
+    }
+
+    /// Writes a word as hardware does, of which nothing is kept.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn write_word_unseen(&mut self, address: u32, value: u32) {
+        // SAFETY: as in `write_word`.
+        unsafe { self.pointer::<u32>(address).write_volatile(value) }
+    }
+
     /// Writes a word of a frame.
     #[inline(always)]
     pub fn write_word(&mut self, address: u32, value: u32) {
+        #[cfg(any(test, feature = "sim"))]
+        self.keep_line(address);
         // SAFETY: as in `read_word`; a frame is no object, so no reference to it exists.
         unsafe { self.pointer::<u32>(address).write_volatile(value) }
     }
@@ -188,6 +222,10 @@ impl Arena {
     /// Copies between two places that hold no live object and do not overlap (boot copies root's segments so).
     pub fn copy(&mut self, from: u32, to: u32, bytes: u32) {
         assert!(from.abs_diff(to) >= bytes);
+        #[cfg(any(test, feature = "sim"))]
+        for line in (to..to + bytes).step_by(64) {
+            self.keep_line(line);
+        }
         // SAFETY: W; L: nothing lives there; they do not overlap, as has just been checked.
         unsafe { core::ptr::copy_nonoverlapping(self.pointer::<u8>(from), self.pointer::<u8>(to), bytes as usize) }
     }

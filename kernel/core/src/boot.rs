@@ -124,8 +124,8 @@ impl<P: Platform> Kernel<P> {
         }
         // What lies behind it is not zeroed.
         let mut bump = Bump { next: u64::from(range.base), end: u64::from(range.base) + need };
+        // Nobody reads this past the cache: a mapping that does so cleans first.
         self.platform.zero(&mut self.arena, range.base, need as u32);
-        self.platform.cache(CacheOp::CleanInvalidate, range.base, need as u32);
 
         let irqs = bump.take(IRQS as u32 * SLOT_BYTES, GRANULE_BYTES)?;
         let irqs = self.arena.place::<Slot>(irqs);
@@ -272,7 +272,7 @@ impl<P: Platform> Root<'_, P> {
                 let page = self.page(vspace, segment.address + done, flags, None)?;
                 let bytes = segment.file_bytes.saturating_sub(done).min(PAGE_BYTES);
                 self.kernel.arena.copy(payload + segment.offset + done, page, bytes);
-                self.kernel.platform.cache(CacheOp::Unify, page, PAGE_BYTES);
+                self.kernel.cache(CacheOp::Unify, page, PAGE_BYTES);
                 done += PAGE_BYTES;
             }
         }

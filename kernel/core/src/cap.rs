@@ -10,7 +10,7 @@ use bitflags::bitflags;
 
 bitflags! {
     /// What an untyped is made of.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct UntypedFlags: u8 {
         /// Device memory: it becomes nothing but device frames and smaller device untypeds.
         const DEVICE = 1;
@@ -24,7 +24,7 @@ bitflags! {
 
 bitflags! {
     /// Rights and kind of a frame.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct FrameFlags: u8 {
         /// May be mapped readable.
         const READ = 1;
@@ -51,7 +51,7 @@ impl FrameFlags {
 }
 
 /// A capability: 16 bytes, all zero is `Null`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "each variant's line names its fields")]
 pub enum Cap {

@@ -13,8 +13,8 @@ use abi::object::VIRTUAL_INTERRUPTS;
 pub const IRQS: usize = VIRTUAL_INTERRUPTS;
 
 /// What is known of one interrupt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Irq {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Irq {
     /// Somebody has the handler.
     taken: bool,
     /// Edge-triggered.
@@ -44,6 +44,34 @@ impl IrqTable {
     #[cfg(any(test, feature = "sim"))]
     pub(crate) fn slots(&self) -> Option<Handle<Slot>> {
         self.slots
+    }
+
+    /// What is known of the interrupts of which anything is.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn known(&self) -> impl Iterator<Item = (u16, Irq)> {
+        let all = self.irqs.iter().enumerate().filter(|(_, irq)| **irq != Irq::default());
+        all.map(|(intid, &irq)| (intid as u16, irq))
+    }
+
+    /// The same table with that known and no more.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn learn(&mut self, known: &[(u16, Irq)]) {
+        self.irqs = Self::EMPTY.irqs;
+        for &(intid, irq) in known {
+            self.irqs[usize::from(intid)] = irq;
+        }
+    }
+
+    /// The number and priority of an interrupt at the vCPU that it is bound to.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn at_vcpu(&self, intid: usize) -> (u16, u8) {
+        (self.irqs[intid].virtual_intid, self.irqs[intid].priority)
+    }
+
+    /// Whether somebody has the handler, and whether the interrupt came and was not acknowledged.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn state(&self, intid: usize) -> (bool, bool) {
+        (self.irqs[intid].taken, self.irqs[intid].unacknowledged)
     }
 
     /// Gives the table a row of [`IRQS`] slots.

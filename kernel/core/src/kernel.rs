@@ -108,7 +108,8 @@ impl<P: Platform> Kernel<P> {
             irqs: IrqTable::EMPTY,
             condemned: Condemned { cnodes: None, spaces: None },
             generation: 1,
-            next_vmid: 1,
+            // The first space begins a generation: whatever ran on the machine before may have left translations.
+            next_vmid: 256,
         };
         kernel.cores.iter_mut().for_each(Core::begin);
         kernel

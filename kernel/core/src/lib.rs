@@ -24,6 +24,7 @@ mod ipc;
 mod irq;
 pub mod kernel;
 mod lookup;
+mod maintain;
 mod map;
 pub mod memory_plan;
 pub mod objects;

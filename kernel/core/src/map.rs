@@ -89,20 +89,22 @@ impl<P: Platform> Kernel<P> {
         if write_execute {
             self.arena.get_mut(vspace).kind = SpaceKind::Guest;
         }
-        if bits == PAGE_BITS && !frame.contains(FrameFlags::DEVICE) {
-            // An uncached reader must find what the cache holds, and instruction fetch what was written.
+        if !frame.contains(FrameFlags::DEVICE) {
+            // An uncached reader must find what the cache holds, and instruction fetch what was written. A block is too large to
+            // be cleaned here: who writes to it unifies it; what instruction caches still hold of its last owner goes.
+            let bytes = if bits == PAGE_BITS { 1 << PAGE_BITS } else { 0 };
             if flags.contains(MapFlags::UNCACHED) {
-                self.platform.cache(CacheOp::CleanInvalidate, page << PAGE_BITS, 1 << PAGE_BITS);
+                self.cache(CacheOp::CleanInvalidate, page << PAGE_BITS, bytes);
             } else if flags.contains(MapFlags::EXECUTE) {
-                self.platform.cache(CacheOp::Unify, page << PAGE_BITS, 1 << PAGE_BITS);
+                self.cache(CacheOp::Unify, page << PAGE_BITS, bytes);
             }
         }
         let entries = self.arena.get_mut(table);
-        entries.entries[index] = P::leaf(level, page, flags);
+        self.platform.write_descriptor(&mut entries.entries[index], P::leaf(level, page, flags));
         entries.owners[index] = Some(slot);
         self.arena.get_mut(slot).cap =
             Cap::Frame { flags: frame, index: index as u16, page, table: Some(table), vspace: Some(vspace) };
-        self.platform.tables_written();
+        self.descriptors_written();
         Ok(())
     }
 
@@ -119,19 +121,20 @@ impl<P: Platform> Kernel<P> {
             return None;
         };
         let entries = self.arena.get_mut(table);
-        entries.entries[usize::from(index)] = 0;
+        self.platform.write_descriptor(&mut entries.entries[usize::from(index)], 0);
         entries.owners[usize::from(index)] = None;
         self.arena.get_mut(slot).cap = Cap::Frame { flags, index: 0, page, table: None, vspace: None };
         vspace
     }
 
     /// Makes sure that no core uses an entry of the space that is gone.
+    #[inline(never)]
     fn flush(&mut self, vspace: Handle<VSpace>) {
-        self.platform.tables_written();
+        self.descriptors_written();
         let space = self.arena.get(vspace);
         if space.generation == self.generation {
             let vmid = space.vmid as u8;
-            self.platform.flush_vmid(vmid);
+            self.forget_translations(vmid);
         }
     }
 
@@ -153,7 +156,7 @@ impl<P: Platform> Kernel<P> {
             if root.owners[index].is_some() {
                 return Err(Error::AddressOccupied);
             }
-            root.entries[index] = descriptor;
+            self.platform.write_descriptor(&mut root.entries[index], descriptor);
             root.owners[index] = Some(slot);
             (index, None)
         } else {
@@ -163,12 +166,12 @@ impl<P: Platform> Kernel<P> {
             if entries.owners[index].is_some() {
                 return Err(Error::AddressOccupied);
             }
-            entries.entries[index] = descriptor;
+            self.platform.write_descriptor(&mut entries.entries[index], descriptor);
             entries.owners[index] = Some(slot);
             (index, Some(parent))
         };
         self.arena.get_mut(slot).cap = Cap::Table { level, index: index as u16, table, parent, vspace: Some(vspace) };
-        self.platform.tables_written();
+        self.descriptors_written();
         Ok(())
     }
 
@@ -183,12 +186,12 @@ impl<P: Platform> Kernel<P> {
         match parent {
             Some(parent) => {
                 let entries = self.arena.get_mut(parent);
-                entries.entries[index] = 0;
+                self.platform.write_descriptor(&mut entries.entries[index], 0);
                 entries.owners[index] = None;
             }
             None => {
                 let root = self.arena.get_mut(vspace);
-                root.entries[index] = 0;
+                self.platform.write_descriptor(&mut root.entries[index], 0);
                 root.owners[index] = None;
             }
         }

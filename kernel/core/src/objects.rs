@@ -22,7 +22,7 @@ pub struct CNode {
 }
 
 /// What threads at an endpoint wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Waiters {
     /// Nobody waits.
@@ -64,7 +64,8 @@ pub struct Reply {
     pub caller: Option<Handle<Tcb>>,
     /// The thread that will receive into this object.
     pub receiver: Option<Handle<Tcb>>,
-    /// The context that the caller gave along, to be returned with the answer.
+    /// The context that the caller gave along, to be returned with the answer. It may have died since: this is compared with the
+    /// context that the server runs on, and never followed by itself.
     pub donated: Option<Handle<SchedContext>>,
 }
 
@@ -126,7 +127,7 @@ pub struct Table {
 pub const ROOT_ENTRIES: usize = 4;
 
 /// What may run in a space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum SpaceKind {
     /// Not decided.

@@ -19,8 +19,43 @@ pub enum CacheOp {
     Unify,
 }
 
+/// One operation on translations or caches, or one barrier: what the orders in `maintain.rs` are made of. Each is one
+/// instruction (ARM DDI 0406C B4.2), whose effect the rest of the machine may see late: that is what barriers are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maintenance {
+    /// Waits until stores are seen by the cores' table walkers.
+    DsbIshst,
+    /// Waits until stores, invalidations of translations and of instructions, and cleaning to the point of unification
+    /// are complete on all cores.
+    DsbIsh,
+    /// Waits until everything is complete, cache maintenance and stores past the cache included, for devices, too.
+    DsbSy,
+    /// Context synchronization: what was written to control registers counts from now on.
+    Isb,
+    /// Makes this VMID the current one, with a table that maps nothing, after the next context synchronization.
+    SelectVmid(u8),
+    /// Back to the space of the thread that the kernel was entered from, after the next context synchronization.
+    SelectRunning,
+    /// Nobody's space is the current one, after the next context synchronization and until a thread runs again.
+    SelectNobody,
+    /// Invalidates all translations under the current VMID, on all cores.
+    Tlbiallis,
+    /// Invalidates all translations of PL1 and PL0, on all cores.
+    Tlbiallnsnhis,
+    /// Invalidates all instruction caches, on all cores.
+    Icialluis,
+    /// Cleans the line with that address to the point of coherency.
+    Dccmvac(u32),
+    /// Cleans and invalidates it to the point of coherency.
+    Dccimvac(u32),
+    /// Invalidates it to the point of coherency.
+    Dcimvac(u32),
+    /// Cleans it to the point of unification.
+    Dccmvau(u32),
+}
+
 /// What a list register holds (ARM IHI 0048B 5.3.11), as plain values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ListRegister {
     /// Virtual interrupt number.
     pub intid: u16,
@@ -57,18 +92,15 @@ pub trait Platform {
     fn leaf(level: u8, page: u32, flags: MapFlags) -> u64;
     /// Descriptor of a next-level table at the physical address `table`.
     fn table(table: u32) -> u64;
-    /// Makes entries that were just written visible to the table walker of every core
-    /// (before a new entry can be used, and before an invalidation).
-    fn tables_written(&mut self);
-    /// Forgets all translations under `vmid`, on every core, completely, before returning.
-    fn flush_vmid(&mut self, vmid: u8);
-    /// Forgets all translations of all spaces, and instruction caches: a new generation of VMIDs.
-    fn flush_all(&mut self);
+    /// Writes a descriptor, in one store that walkers see whole or not at all (B3.13.3): with half of it in place they would
+    /// find memory executable that is not to be.
+    fn write_descriptor(&mut self, entry: &mut u64, descriptor: u64);
 
-    // --- caches ---
+    // --- translations and caches ---
 
-    /// Works on `bytes` bytes of RAM at the physical address `address`, whole cache lines, and completes before returning.
-    fn cache(&mut self, op: CacheOp, address: u32, bytes: u32);
+    /// Does one operation.
+    #[cfg_attr(any(test, feature = "sim"), track_caller)]
+    fn maintain(&mut self, arena: &mut Arena, operation: Maintenance);
 
     /// Writes zeroes to RAM that holds no live object; `address` and `bytes` are multiples of 64. This is where
     /// most instructions of a boot go, so the machine has its own way.

@@ -6,7 +6,7 @@ use crate::arena::{Arena, Handle};
 use crate::tcb::Tcb;
 
 /// A first-in first-out queue of threads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct Queue {
     /// The thread that is served next.

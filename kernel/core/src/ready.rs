@@ -71,6 +71,36 @@ impl ReadyQueues {
         self.queues[usize::try_from(self.top).ok()?].head
     }
 
+    /// The queues in which somebody is.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn known(&self) -> impl Iterator<Item = (u8, PriorityQueue)> {
+        let all = self.queues.iter().enumerate().filter(|(_, queue)| !queue.is_empty());
+        all.map(|(priority, &queue)| (priority as u8, queue))
+    }
+
+    /// Those queues and no more.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn with(known: &[(u8, PriorityQueue)]) -> Self {
+        let mut all = Self::ZERO;
+        for &(priority, queue) in known {
+            let priority = usize::from(priority);
+            all.queues[priority] = queue;
+            all.words[priority / 32] |= 1 << (priority % 32);
+            all.summary |= 1 << (priority / 32);
+        }
+        all.top = all.highest().map_or(-1, i32::from);
+        all
+    }
+
+    /// Whether bitmaps and queues say the same, for checks.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn agrees(&self) -> bool {
+        let bit = |priority: usize| self.words[priority / 32] >> (priority % 32) & 1 != 0;
+        let word = |word: usize| self.summary >> word & 1 != 0;
+        (0..PRIORITIES).all(|priority| bit(priority) != self.queues[priority].is_empty())
+            && (0..PRIORITIES / 32).all(|index| word(index) == (self.words[index] != 0))
+    }
+
     /// The queue of a priority, for checks.
     pub fn queue(&self, priority: u8) -> &PriorityQueue {
         &self.queues[usize::from(priority)]

@@ -9,7 +9,7 @@ use abi::object::TCB_BYTES;
 use core::mem::offset_of;
 
 /// What a thread is doing. Numbers as in [`abi::method::ThreadState`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum State {
     /// Not started, or suspended.
@@ -29,7 +29,7 @@ pub enum State {
 }
 
 /// What a thread that sends or awaits an answer has said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Sent {
     /// A message in its registers, without expecting an answer.

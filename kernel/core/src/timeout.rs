@@ -5,7 +5,7 @@ use crate::objects::SchedContext;
 use crate::vcpu::Vcpu;
 
 /// Whose timeout it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Owner {
     /// Nobody's: it is in no queue.

@@ -132,7 +132,7 @@ pub(crate) fn bits(mut mask: u32) -> impl Iterator<Item = usize> {
 }
 
 /// One virtual interrupt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct Interrupt {
     /// Bits of [`InterruptState`](abi::vcpu::InterruptState), and more of the kernel's own.
@@ -146,7 +146,7 @@ pub struct Interrupt {
 }
 
 /// A list register in memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct SavedListRegister {
     /// Virtual interrupt number; meaningful if `state` is not 0.
@@ -164,7 +164,7 @@ pub struct SavedListRegister {
 }
 
 /// The outstanding exit of a vCPU, kept until its answer, so that it can be read again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct ExitRecord {
     /// [`ExitKind`](abi::exit::ExitKind), or 0.

@@ -43,13 +43,13 @@ fn a_waiting_guest_wakes_for_an_interrupt_and_not_before() {
     let mut desk = Desk::new();
     let (guest, _, _, _, vcpu) = guest_and_vmm(&mut desk);
     desk.world.kernel.on_guest_wait(true);
-    desk.world.kernel.schedule();
+    desk.world.schedule();
     assert_eq!(desk.state(guest), State::Idle);
     desk.ok(vcpu, VcpuMethod::SetLevel as u16, &[33, 0x80, 1]);
     assert!(desk.runs(guest));
     // With something pending, waiting ends at once.
     desk.world.kernel.on_guest_wait(true);
-    desk.world.kernel.schedule();
+    desk.world.schedule();
     assert!(desk.runs(guest));
 }
 
@@ -149,13 +149,13 @@ fn two_guests_share_the_hardware_and_keep_their_interrupts() {
     let mut desk = Desk::new();
     let (guest, _, _, _, vcpu) = guest_and_vmm(&mut desk);
     desk.world.kernel.on_guest_wait(true);
-    desk.world.kernel.schedule();
+    desk.world.schedule();
     assert_eq!(desk.state(guest), State::Idle);
     let (other, _, _, _, _) = guest_and_vmm(&mut desk);
     assert!(desk.runs(other));
     // The first one's vCPU is in memory now; its interrupt waits there and wakes it.
     desk.world.kernel.on_guest_wait(true);
-    desk.world.kernel.schedule();
+    desk.world.schedule();
     desk.ok(vcpu, VcpuMethod::SetLevel as u16, &[33, 0x80, 1]);
     assert!(desk.runs(guest));
     assert!(desk.world.kernel.platform.lists.iter().any(|list| list.intid == 33 && list.pending));
@@ -171,7 +171,7 @@ fn a_tick_takes_the_list_register_of_the_last_one_and_wakes_a_guest_that_waits()
     desk.svc(Syscall::ReplyRecv, exits, 0, &[], reply);
     for round in 0..3 {
         desk.world.kernel.on_virtual_timer();
-        desk.world.kernel.schedule();
+        desk.world.schedule();
         desk.check();
         assert!(desk.runs(guest), "round {round}");
         let listed: Vec<_> = desk.world.kernel.platform.lists.iter().filter(|list| list.pending).collect();
@@ -180,7 +180,7 @@ fn a_tick_takes_the_list_register_of_the_last_one_and_wakes_a_guest_that_waits()
         // The guest takes and ends it, then waits for the next.
         desk.world.kernel.platform.lists = Default::default();
         desk.world.kernel.on_guest_wait(true);
-        desk.world.kernel.schedule();
+        desk.world.schedule();
         assert_eq!(desk.state(guest), State::Idle);
     }
 }

@@ -133,7 +133,7 @@ fn a_fault_becomes_a_message_and_the_answer_decides() {
         }
         assert!(desk.runs(culprit));
         desk.world.kernel.on_component_fault(abi::fault::FaultKind::Data, 0xdead_0000, 0x9380_0006);
-        desk.world.kernel.schedule();
+        desk.world.schedule();
         assert!(!desk.runs(culprit));
         let got = desk.svc(Syscall::Recv, endpoint, 0, &[], reply);
         assert_eq!((got[1] >> 16, got[2]), (abi::fault::FaultKind::Data as u32, 0xdead_0000));

@@ -89,7 +89,7 @@ fn six_hundred_spaces_run_with_256_vmids_and_see_only_their_own_memory() {
         let context = desk.context(10_000, 10_000);
         desk.ok(tcb, TcbMethod::Resume as u16, &[]);
         desk.ok(context, SchedContextMethod::Bind as u16, &[tcb]);
-        let Next::Run(running) = desk.world.kernel.schedule() else { panic!("it runs") };
+        let Next::Run(running) = desk.world.schedule() else { panic!("it runs") };
         assert_eq!(running.tcb, desk.tcb(tcb));
         let kernel = &mut *desk.world.kernel;
         let seen = kernel.platform.access(&kernel.arena, running.vttbr, 0x5000).expect("it is mapped");

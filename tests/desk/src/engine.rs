@@ -188,7 +188,7 @@ impl Engine {
 
     /// Leaves the kernel; if it was entered, its invariants are checked.
     fn leave(&mut self) -> Next {
-        let next = self.world.kernel.schedule();
+        let next = self.world.schedule();
         if take(&mut self.entered) {
             self.entries += 1;
             if let Err(violation) = check_all(&self.world.kernel, self.world.cnode) {

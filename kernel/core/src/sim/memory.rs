@@ -10,12 +10,16 @@ use std::vec::Vec;
 
 /// RAM of a simulated machine. It must outlive the arena made from it; [`World`](super::World) keeps both.
 pub struct Ram {
-    memory: Vec<u8>,
-    /// Where the byte at physical address `base` lies in `memory`.
-    offset: usize,
+    /// Owns the memory, and is never looked at: all go by `start`.
+    _memory: Vec<u8>,
+    /// The byte at the physical address `base`.
+    start: *mut u8,
     base: u32,
     bytes: usize,
 }
+
+// SAFETY: the memory is this value's own, wherever that is moved; `start` is an address of it and nothing else.
+unsafe impl Send for Ram {}
 
 /// Physical address at which the simulated RAM of small worlds begins.
 pub const RAM_BASE: u32 = 0x4000_0000;
@@ -30,24 +34,49 @@ impl Ram {
         if bytes == 0 || !inside || !(base as usize).is_multiple_of(ALIGN) {
             return None;
         }
-        let memory = zeroed(bytes + ALIGN)?;
-        let start = memory.as_ptr().addr();
-        Some(Self { offset: start.next_multiple_of(ALIGN) - start, memory, base, bytes })
+        let mut memory = zeroed(bytes + ALIGN)?;
+        let first = memory.as_mut_ptr();
+        let start = first.wrapping_add(first.addr().next_multiple_of(ALIGN) - first.addr());
+        Some(Self { _memory: memory, start, base, bytes })
     }
 
-    /// Puts bytes into it, as a boot loader does; `false`, and nothing is written, if they are not all inside.
+    /// Where that many bytes from a physical address on are; `None` if they are not all inside.
+    fn place(&self, address: u32, bytes: usize) -> Option<*mut u8> {
+        let at = address.checked_sub(self.base)? as usize;
+        (at.checked_add(bytes)? <= self.bytes).then(|| self.start.wrapping_add(at))
+    }
+
+    /// Puts bytes into it, as a boot loader does, while no kernel is at work; `false`, and nothing is written, if they are
+    /// not all inside.
     pub fn load(&mut self, address: u32, bytes: &[u8]) -> bool {
-        let Some(at) = address.checked_sub(self.base) else { return false };
-        let ram = &mut self.memory[self.offset..][..self.bytes];
-        let place = ram.get_mut(at as usize..).and_then(|rest| rest.get_mut(..bytes.len()));
-        place.map(|place| place.copy_from_slice(bytes)).is_some()
+        let Some(place) = self.place(address, bytes.len()) else { return false };
+        // SAFETY: inside the vector's memory; no reference to an object lives while the kernel stands still, and `bytes` is
+        // another place, since nothing can borrow this one beside `&mut self`.
+        unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        true
     }
 
-    /// The arena over this RAM. Call it once, and load nothing afterwards.
+    /// What is in it, while no kernel is at work.
+    ///
+    /// # Panics
+    /// If the bytes are not all inside.
+    pub(super) fn read(&self, address: u32, bytes: usize) -> &[u8] {
+        let place = self.place(address, bytes).expect("inside of RAM");
+        // SAFETY: inside the vector's memory, as was checked; no reference to an object lives while the kernel stands still, and
+        // `&self` keeps `load` out.
+        unsafe { std::slice::from_raw_parts(place, bytes) }
+    }
+
+    /// What to subtract from the host's address of a place in this RAM to get its physical one.
+    pub(super) fn base(&self) -> usize {
+        self.start.addr().wrapping_sub(self.base as usize)
+    }
+
+    /// The arena over this RAM. Call it once.
     pub(super) fn arena(&mut self) -> Arena {
-        let base = self.memory.as_mut_ptr().expose_provenance() + self.offset;
-        // SAFETY: W: the vector owns the memory and is kept, unmoved, beside the kernel that uses the arena;
-        // nothing else reads or writes it meanwhile.
+        let base = self.start.expose_provenance();
+        // SAFETY: W: the vector owns the memory and is kept, unmoved, beside the kernel that uses the arena; `load` and `read`
+        // go by the same pointer, and only while the kernel stands still.
         unsafe { Arena::new(base.wrapping_sub(self.base as usize)) }
     }
 }

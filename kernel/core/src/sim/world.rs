@@ -1,7 +1,9 @@
 //! A kernel with its RAM, booted as on a board, with a root that does what the test says.
 
-use super::machine::{Machine, walk};
+use super::check::Census;
+use super::machine::{Machine, Sabotage, walk};
 use super::memory::{RAM_BASE, Ram};
+use super::witness::Witness;
 use crate::arena::Handle;
 use crate::boot::{BootError, BootPlan, MemoryRange};
 use crate::cap::{Cap, Slot};
@@ -19,8 +21,23 @@ use abi::{Error, Syscall};
 
 /// Bytes of a small world's RAM.
 pub const SMALL: usize = 16 << 20;
-/// Where the part of it begins that the kernel may use.
-pub(super) const FREE_RAM: u32 = RAM_BASE + (4 << 20);
+
+/// Where RAM begins that neither the payload nor the log takes.
+pub const FREE_RAM: u32 = RAM_BASE + (4 << 20);
+
+/// Where root's one segment lies in the payload.
+const SEGMENT: u32 = 4096;
+
+/// What entry code does about VTTBR on the way out.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Nothing.
+    Straight,
+    /// Writes it if it holds something else.
+    Compare,
+    /// Writes it.
+    Switch,
+}
 
 /// A booted kernel.
 pub struct World {
@@ -30,21 +47,38 @@ pub struct World {
     pub root: Handle<Tcb>,
     /// Root's CNode.
     pub cnode: Handle<CNode>,
+    /// Those who remember what should happen.
+    pub witness: Witness,
+    /// The last step was a call of a kernel object, or one that does not wait, that failed at once.
+    pub(super) refused: bool,
     // Dropped after the kernel that uses it.
-    _ram: Ram,
+    pub(super) ram: Ram,
 }
 
 impl World {
     /// A machine of 16 MiB whose root has a CNode of 1024 slots and one page of code.
     pub fn new() -> Self {
-        let ram = Ram::new(RAM_BASE, SMALL).expect("16 MiB");
+        Self::sized(SMALL, 10)
+    }
+
+    /// A machine of `bytes` bytes of RAM, more than 4 MiB, whose root has a CNode of `1 << cnode_bits` slots.
+    pub fn sized(bytes: usize, cnode_bits: u32) -> Self {
+        Self::sabotaged(bytes, cnode_bits, Sabotage::None)
+    }
+
+    /// The same, booted without some of the maintenance that it takes.
+    pub(super) fn sabotaged(bytes: usize, cnode_bits: u32, sabotage: Sabotage) -> Self {
+        let mut ram = Ram::new(RAM_BASE, bytes).expect("a few MiB");
+        // Whatever the last one left there, and root's instructions.
+        ram.load(FREE_RAM, &std::vec![0xa5; bytes - (FREE_RAM - RAM_BASE) as usize]);
+        ram.load(RAM_BASE + SEGMENT, &[0x42; 4096]);
         let mut header = PayloadHeader {
             magic: PAYLOAD_MAGIC,
             version: PAYLOAD_VERSION,
             bytes: 8192,
             build: [0; 2],
             root_entry: ROOT_LINK_ADDRESS,
-            root_cnode_bits: 10,
+            root_cnode_bits: cnode_bits,
             root_segment_count: 1,
             root_segments: [Segment::default(); 6],
             system_offset: 0,
@@ -55,18 +89,21 @@ impl World {
             fault_delay_ms: 0,
         };
         header.root_segments[0] =
-            Segment { offset: 4096, address: ROOT_LINK_ADDRESS, file_bytes: 4096, memory_bytes: 4096, flags: 1 | 8 };
+            Segment { offset: SEGMENT, address: ROOT_LINK_ADDRESS, file_bytes: 4096, memory_bytes: 4096, flags: 1 | 8 };
         header.devices[0] = abi::boot::DeviceRange { page: 0x9000, size_bits: 16 };
-        let size = SMALL as u32;
         let plan = BootPlan {
-            ram: &[MemoryRange { base: FREE_RAM, bytes: RAM_BASE + size - FREE_RAM }],
+            ram: &[MemoryRange { base: FREE_RAM, bytes: RAM_BASE + bytes as u32 - FREE_RAM }],
             payload: RAM_BASE,
             header,
             counter_hz: 62_500_000,
             cores: 1,
             kernel_log: RAM_BASE + (3 << 20),
         };
-        Self::boot(ram, Machine::default(), &plan).expect("a world boots")
+        let mut machine = Machine::default();
+        machine.sabotage = sabotage;
+        let mut world = Self::boot(ram, machine, &plan).expect("a world boots");
+        world.kernel.platform.sabotage = Sabotage::None;
+        world
     }
 
     /// Boots the kernel on a machine whose RAM holds the payload, as the plan says.
@@ -77,11 +114,14 @@ impl World {
     /// # Panics
     /// If a kernel that has booted does not run root: that is a mistake of the kernel's.
     pub fn boot(mut ram: Ram, machine: Machine, plan: &BootPlan) -> Result<Self, BootError> {
-        let mut kernel = Box::new(Kernel::new(ram.arena(), machine));
+        let mut kernel = Box::new(Kernel::new(ram.arena(), machine.at(ram.base())));
         kernel.boot(plan)?;
         let Next::Run(running) = kernel.schedule() else { panic!("root runs") };
         let Cap::CNode { cnode, .. } = kernel.arena.get(running.tcb).cspace.cap else { panic!("root has a CNode") };
-        Ok(Self { root: running.tcb, cnode, kernel, _ram: ram })
+        let witness = Witness::default();
+        let mut world = Self { root: running.tcb, cnode, kernel, witness, refused: false, ram };
+        world.schedule();
+        Ok(world)
     }
 
     /// What the kernel tells root, as root reads it. `None` if it is not mapped where root looks.
@@ -125,6 +165,22 @@ impl World {
         self.kernel.arena.get(self.slot(index)).cap
     }
 
+    /// Everything that exists.
+    pub fn census(&self) -> Census<'_> {
+        Census::take(&self.kernel, self.cnode)
+    }
+
+    /// Whether something was derived from the capability at an address of root's.
+    pub fn has_children(&self, index: u32) -> bool {
+        self.kernel.arena.get(self.slot(index)).child.is_some()
+    }
+
+    /// What a physical interrupt is bound to.
+    pub(super) fn bound_to(&self, intid: u32) -> Option<Cap> {
+        let slot = self.kernel.arena.nth(self.kernel.irqs.slots()?, intid);
+        Some(self.kernel.arena.get(slot).cap)
+    }
+
     /// The running thread executes `SVC #number`, and the kernel is left again. Entry code leaves by a shorter way where
     /// the kernel says that it may: that way must lead to where the scheduler does.
     ///
@@ -140,14 +196,17 @@ impl World {
             REPLY_RECV => self.kernel.on_reply_receive(caller),
             _ => self.kernel.on_syscall(caller, number),
         };
-        let short = match direct {
-            Some(to) => self.kernel.direct(to),
-            None => before.filter(|_| self.kernel.undisturbed(caller)),
+        let (short, way) = match direct {
+            Some(to) => (self.kernel.direct(to), Way::Switch),
+            None if self.kernel.undisturbed(caller) => (before, Way::Straight),
+            None => (None, Way::Compare),
         };
+        let way = if short.is_some() { way } else { Way::Compare };
         let next = self.kernel.schedule();
         if let Some(running) = short {
             assert_eq!(next, Next::Run(running), "the short way out of SVC {number}");
         }
+        self.leave(next, way);
         next
     }
 
@@ -161,7 +220,25 @@ impl World {
         if let Some(running) = short {
             assert_eq!(next, Next::Run(running), "the short way out of an exit");
         }
+        self.leave(next, if short.is_some() { Way::Switch } else { Way::Compare });
         next
+    }
+
+    /// Leaves the kernel after anything but a component's system call.
+    pub fn schedule(&mut self) -> Next {
+        let next = self.kernel.schedule();
+        self.leave(next, Way::Compare);
+        next
+    }
+
+    fn leave(&mut self, next: Next, way: Way) {
+        let Next::Run(running) = next else { return };
+        let kernel = &mut *self.kernel;
+        match way {
+            Way::Straight => kernel.platform.leave(&mut kernel.arena, None, false),
+            Way::Compare => kernel.platform.leave(&mut kernel.arena, Some(running.vttbr), false),
+            Way::Switch => kernel.platform.leave(&mut kernel.arena, Some(running.vttbr), true),
+        }
     }
 
     /// Makes the running thread do a system call; its registers afterwards: r0, r1, r2-r5, r12.

@@ -119,7 +119,7 @@ fn a_cnode_in_itself_is_resolved_in_32_steps_at_most() {
     room.desk.check();
     // Without a handler a fault stops it, and root goes on.
     room.desk.world.kernel.on_component_fault(abi::fault::FaultKind::Undefined, 0, 0);
-    room.desk.world.kernel.schedule();
+    room.desk.world.schedule();
     // It holds itself, so that deleting what leads to it from outside does not free it; a revocation does.
     room.root(CNodeMethod::Delete, &[tcb]);
     room.root(CNodeMethod::Delete, &[open]);

@@ -180,7 +180,7 @@ fn meanwhile(room: &mut Room, random: &mut Random) {
         1 => kernel.on_irq(32 + random.below(4)),
         _ => {}
     }
-    kernel.schedule();
+    room.desk.world.schedule();
     while let Some(tcb) = room.desk.world.kernel.running()
         && room.desk.world.kernel.arena.get(tcb).vcpu.is_some()
     {
@@ -190,7 +190,7 @@ fn meanwhile(room: &mut Room, random: &mut Random) {
             1 if list.active => *list = ListRegister { active: false, ..*list },
             2 => {
                 room.desk.world.kernel.on_guest_wait(true);
-                room.desk.world.kernel.schedule();
+                room.desk.world.schedule();
             }
             _ => {
                 room.desk.world.exit(ExitRecord {
@@ -256,7 +256,7 @@ fn somebody_runs(room: &mut Room, random: &mut Random) -> Option<()> {
     if room.desk.world.kernel.running().is_none() {
         room.desk.world.kernel.platform.now = room.desk.world.kernel.platform.deadline.min(1 << 60);
         room.desk.world.kernel.on_timer();
-        room.desk.world.kernel.schedule();
+        room.desk.world.schedule();
         meanwhile(room, random);
     }
     room.desk.world.kernel.running().map(|_| ())

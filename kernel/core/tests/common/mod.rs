@@ -114,7 +114,7 @@ impl Desk {
         while self.world.kernel.platform.deadline <= end {
             self.world.kernel.platform.now = self.world.kernel.platform.now.max(self.world.kernel.platform.deadline);
             self.world.kernel.on_timer();
-            self.world.kernel.schedule();
+            self.world.schedule();
         }
         self.world.kernel.platform.now = end;
         self.check();

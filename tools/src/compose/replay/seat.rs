@@ -69,6 +69,6 @@ fn take_turn(world: &mut World) {
     }
     if world.kernel.running() == Some(tcb) {
         world.kernel.on_component_fault(FaultKind::Undefined, 0, 0);
-        world.kernel.schedule();
+        world.schedule();
     }
 }

@@ -36,7 +36,7 @@ fn waits(room: &mut Room, call: Syscall, at: CapType) -> u32 {
 fn idle(room: &mut Room) -> (u32, u32) {
     let (guest, _, _, _, vcpu) = guest_and_vmm(&mut room.desk);
     room.desk.world.kernel.on_guest_wait(true);
-    room.desk.world.kernel.schedule();
+    room.desk.world.schedule();
     assert_eq!(room.desk.state(guest), tcb::State::Idle);
     (guest, vcpu)
 }

@@ -1,0 +1,285 @@
+//! Random traces: a seed means the same trace everywhere and always.
+
+use super::maker::FIRST;
+use super::scene::{LAST, Scene};
+use super::stage::Stage;
+use super::step::{GuestStep, Step, Svc};
+use super::trace::{Failure, Trace, checked};
+use super::world::World;
+use crate::cap::Cap;
+use abi::boot::root_slot;
+use abi::message::MessageInfo;
+use abi::method::*;
+use abi::vcpu::GuestRegister;
+use std::vec::Vec;
+
+/// A small generator of random numbers (xorshift64*), so that a seed means the same everywhere and always.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// A generator.
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+    /// The next number.
+    #[allow(clippy::should_implement_trait, reason = "it has no end")]
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: u32) -> u32 {
+        (self.next() >> 33) as u32 % limit.max(1)
+    }
+    /// One of `choices`.
+    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u32) as usize]
+    }
+}
+
+/// What traces reached, so that a test can see that they reach anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Steps that applied.
+    pub steps: u32,
+    /// System calls that succeeded.
+    pub calls: u32,
+    /// Steps of the guest.
+    pub guest: u32,
+    /// Interrupts.
+    pub interrupts: u32,
+}
+
+impl core::ops::AddAssign for Coverage {
+    fn add_assign(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.calls += other.calls;
+        self.guest += other.guest;
+        self.interrupts += other.interrupts;
+    }
+}
+
+/// Runs a random trace of so many steps in a scene, checking everything after each.
+///
+/// # Errors
+/// The trace up to what went wrong.
+pub fn run(stage: &mut Stage, scene: Scene, seed: u64, steps: u32) -> Result<Coverage, (Trace, Failure)> {
+    let mut random = Random::new(seed);
+    let mut coverage = Coverage::default();
+    let mut trace = Trace { scene, steps: Vec::new() };
+    for _ in 0..steps {
+        let choices = scene.steps(&stage.world);
+        let step = match scene {
+            Scene::Mixed => any(&stage.world, &mut random),
+            // Nothing can happen any more.
+            _ if choices.is_empty() => break,
+            _ => random.pick(&choices),
+        };
+        trace.steps.push(step);
+        match checked(stage, &step) {
+            Ok(false) => {}
+            Ok(true) => {
+                coverage.steps += 1;
+                coverage.calls += u32::from(matches!(step, Step::Svc(_)) && !stage.world.refused);
+                coverage.guest += u32::from(matches!(step, Step::Guest(_)));
+                coverage.interrupts += u32::from(matches!(step, Step::Irq(_) | Step::Timer));
+            }
+            Err(violation) => {
+                let failure = Failure { step: trace.steps.len(), violation };
+                return Err((trace, failure));
+            }
+        }
+    }
+    Ok(coverage)
+}
+
+/// Any step.
+fn any(world: &World, random: &mut Random) -> Step {
+    match random.below(20) {
+        0 => return Step::Timer,
+        1 => return Step::Irq(32 + random.below(4)),
+        2..4 => return Step::Pass(random.below(20_000)),
+        4 => return Step::Evict(random.below(64)),
+        5 => return Step::Store(random.below(16) << 12 | random.below(8) << 5, random.next() as u32),
+        6 => return Step::Load(random.below(16) << 12),
+        7 if random.below(4) == 0 => return Step::Fault,
+        _ => {}
+    }
+    match world.kernel.running() {
+        None => Step::Timer,
+        Some(tcb) if world.kernel.arena.get(tcb).vcpu.is_some() => Step::Guest(guest(world, random)),
+        Some(_) => call(world, random),
+    }
+}
+
+fn guest(world: &World, random: &mut Random) -> GuestStep {
+    match random.below(8) {
+        0 => GuestStep::Wait,
+        1 => GuestStep::Acknowledge,
+        2 => GuestStep::Float(random.below(100)),
+        3 => GuestStep::Timer(random.below(10_000), random.below(4)),
+        4 => GuestStep::Write(GuestRegister::Tpidruro as u32, random.below(100)),
+        5 | 6 => {
+            let lists = &world.kernel.platform.lists;
+            let active = lists.iter().filter(|list| list.active).min_by_key(|list| list.priority);
+            active.map_or(GuestStep::Exit, |list| GuestStep::End(list.intid))
+        }
+        _ => GuestStep::Exit,
+    }
+}
+
+fn capability(random: &mut Random) -> u32 {
+    match random.below(8) {
+        0 => root_slot::CNODE,
+        1 => random.below(8),
+        _ => FIRST + random.below(LAST - FIRST),
+    }
+}
+
+fn call(world: &World, random: &mut Random) -> Step {
+    let mut cap = capability(random);
+    let method = random.pick(METHODS);
+    let mut words = [0; 4];
+    for word in &mut words {
+        *word = match random.below(6) {
+            0 => random.below(4),
+            1 => random.below(16) << 12,
+            2 => random.pick(&[3, 7, 15, 0xb, 0x13, 32, 33]),
+            3 => random.pick(RETYPES),
+            _ => capability(random),
+        };
+    }
+    if random.below(8) != 0 {
+        // Mostly what the method is for: a trace of nothing but mistakes reaches little.
+        cap = of_type(world, random, method >> 8).unwrap_or(cap);
+        sensible(world, random, method, &mut words);
+    }
+    let number = random.pick(&[0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    if number != 0 && random.below(4) != 0 {
+        // What messages and signals are for.
+        let group = if (5..=8).contains(&number) { 9 } else { 8 };
+        cap = of_type(world, random, group).unwrap_or(cap);
+    }
+    let r12 = match random.below(3) {
+        0 => 0,
+        1 => of_type(world, random, REPLY).unwrap_or(0),
+        _ => capability(random),
+    };
+    let length = random.pick(&[16, 16, 16, 8, 0, 24]);
+    let info = MessageInfo::new(method, length).0;
+    Step::Svc(Svc { number, r0: cap, info, words, r12, preempted: random.below(6) == 0 })
+}
+
+/// Reply objects have no methods, and so no group of numbers: this is theirs here.
+const REPLY: u16 = 0xff;
+
+/// A slot that holds a capability whose methods are numbered `group`.
+fn of_type(world: &World, random: &mut Random, group: u16) -> Option<u32> {
+    if group == 2 {
+        return Some(root_slot::CNODE);
+    }
+    if group == 0xc {
+        return Some(root_slot::IRQ_CONTROL);
+    }
+    let start = random.below(LAST - FIRST);
+    (0..LAST - FIRST).map(|n| FIRST + (start + n) % (LAST - FIRST)).find(|&slot| {
+        let found = match world.cap(slot) {
+            Cap::Untyped { .. } => 1,
+            Cap::Frame { .. } => 3,
+            Cap::Table { .. } => 4,
+            Cap::VSpace { .. } => 5,
+            Cap::Tcb { .. } => 6,
+            Cap::Vcpu { .. } => 7,
+            Cap::Endpoint { .. } => 8,
+            Cap::Notification { .. } => 9,
+            Cap::SchedContext { .. } => 0xb,
+            Cap::IrqHandler { .. } => 0xd,
+            Cap::Reply { .. } => REPLY,
+            _ => 0,
+        };
+        found == group
+    })
+}
+
+/// Fills in words that the method can succeed with.
+fn sensible(world: &World, random: &mut Random, method: u16, words: &mut [u32; 4]) {
+    let mut typed = |group| of_type(world, random, group).unwrap_or(0);
+    match method {
+        _ if method == FrameMethod::Map as u16 || method == TableMethod::Map as u16 => {
+            *words = [typed(5), random.below(16) << 12, random.pick(&[1, 3, 9, 11]), 0];
+        }
+        _ if method == TcbMethod::SetSpaces as u16 => *words = [root_slot::CNODE, typed(5), 0, 0],
+        _ if method == TcbMethod::SetFaultHandler as u16 => words[0] = typed(8),
+        _ if method == TcbMethod::BindVcpu as u16 => words[0] = typed(7),
+        _ if method == SchedContextMethod::Configure as u16 => {
+            *words = [0, 100 + random.below(2000), 2100 + random.below(3000), root_slot::SCHED_CONTROL];
+        }
+        _ if method == SchedContextMethod::Bind as u16 => words[0] = typed(6),
+        _ if method == IrqHandlerMethod::SetNotification as u16 => words[0] = typed(9),
+        _ if method == IrqHandlerMethod::BindVcpu as u16 => *words = [typed(7), 32 + random.below(8), 0x80, 0],
+        _ if method == IrqControlMethod::Get as u16 => {
+            *words = [32 + random.below(4), root_slot::CNODE, FIRST + random.below(LAST - FIRST), 0];
+        }
+        _ if method == UntypedMethod::Retype as u16 => {
+            *words = [random.pick(RETYPES), root_slot::CNODE, FIRST + random.below(LAST - FIRST), 0];
+        }
+        _ if method == VcpuMethod::SetLevel as u16 || method == VcpuMethod::Inject as u16 => {
+            *words = [random.pick(&[1, 2, 33, 34, 35, 36, 37]), random.below(4) * 16, random.below(2), 0];
+        }
+        _ if method == VcpuMethod::SetTimer as u16 => *words = [random.below(2), random.below(255), 0, 0],
+        _ if method >> 8 == 2 => {
+            *words = [FIRST + random.below(LAST - FIRST), FIRST + random.below(LAST - FIRST), 15, 0];
+        }
+        _ => {}
+    }
+}
+
+const METHODS: &[u16] = &[
+    NOTHING,
+    UntypedMethod::Retype as u16,
+    UntypedMethod::Retype as u16,
+    UntypedMethod::Reset as u16,
+    UntypedMethod::Describe as u16,
+    CNodeMethod::Copy as u16,
+    CNodeMethod::Copy as u16,
+    CNodeMethod::Mint as u16,
+    CNodeMethod::Move as u16,
+    CNodeMethod::Delete as u16,
+    CNodeMethod::Revoke as u16,
+    FrameMethod::Map as u16,
+    FrameMethod::Map as u16,
+    FrameMethod::Unmap as u16,
+    TableMethod::Map as u16,
+    TableMethod::Unmap as u16,
+    TcbMethod::SetSpaces as u16,
+    TcbMethod::SetPriority as u16,
+    TcbMethod::SetFaultHandler as u16,
+    TcbMethod::WriteRegisters as u16,
+    TcbMethod::Resume as u16,
+    TcbMethod::Resume as u16,
+    TcbMethod::Suspend as u16,
+    TcbMethod::BindVcpu as u16,
+    VcpuMethod::Inject as u16,
+    VcpuMethod::SetLevel as u16,
+    VcpuMethod::SetLevel as u16,
+    VcpuMethod::Retract as u16,
+    VcpuMethod::SetTimer as u16,
+    VcpuMethod::Reset as u16,
+    SchedContextMethod::Configure as u16,
+    SchedContextMethod::Bind as u16,
+    SchedContextMethod::Unbind as u16,
+    IrqControlMethod::Get as u16,
+    IrqHandlerMethod::SetNotification as u16,
+    IrqHandlerMethod::BindVcpu as u16,
+    IrqHandlerMethod::Ack as u16,
+    IrqHandlerMethod::Clear as u16,
+];
+
+/// First words of a retype that make something.
+const RETYPES: &[u32] = &[
+    0x1_0006, 0x1_0008, 0x1_0009, 0x1_000a, 0x1_000b, 0x1_0005, 0x1_0204, 0x1_0304, 0x1_0c03, 0x1_0c01, 0x1_0302,
+    0x1_0007,
+];
