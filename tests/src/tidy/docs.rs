@@ -115,6 +115,33 @@ pub fn broken_promises(text: &str, files: &[File]) -> Vec<String> {
     findings
 }
 
+/// The ways in which others were broken that a table must have, by their numbers, each with a test or the word that none is
+/// claimed.
+pub fn unanswered_ways(text: &str, count: usize) -> Vec<String> {
+    let section = text.split("\n## ").find(|section| section.starts_with("How others were broken")).unwrap_or_default();
+    let rows: Vec<Vec<&str>> = section
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| #"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let mut findings = Vec::new();
+    for n in 1..=count {
+        match rows.get(n - 1) {
+            Some(row) if row[0] == n.to_string() && row.len() == 4 => {
+                let answer = row[3];
+                if !answer.contains(".rs` `") && !answer.starts_with("not claimed: ") {
+                    findings.push(format!("way {n}: names no test, and does not say `not claimed: ` and why"));
+                }
+            }
+            _ => findings.push(format!("way {n}: there is no such row of four columns")),
+        }
+    }
+    if rows.len() > count {
+        findings.push(format!("{} rows, and {count} are known: count them in tidy.rs", rows.len()));
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +172,19 @@ mod tests {
         let files = [File::new("a.rs", "fn good() {}\n// fn bad() {}")];
         assert_eq!(broken_promises("| p | `a.rs` `good` |", &files).len(), 0);
         assert_eq!(broken_promises("| p | `a.rs` `bad` |\n| q | `b.rs` |", &files).len(), 2);
+    }
+
+    #[test]
+    fn a_way_without_an_answer_is_found() {
+        let table = |rows: &str| {
+            format!("# x\n## How others were broken\n| # | a | b | c |\n|---|---|---|---|\n{rows}\n## y\n| 9 | z |\n")
+        };
+        let good = "| 1 | a | b | `a.rs` `good` |\n| 2 | a | b | not claimed: why |";
+        assert_eq!(unanswered_ways(&table(good), 2), [""; 0]);
+        assert_eq!(unanswered_ways(&table(good), 3).len(), 1);
+        assert_eq!(unanswered_ways(&table(good), 1).len(), 1);
+        assert_eq!(unanswered_ways(&table("| 1 | a | b | some day |"), 1).len(), 1);
+        assert_eq!(unanswered_ways(&table("| 2 | a | b | `a.rs` `good` |"), 1).len(), 1);
+        assert_eq!(unanswered_ways("", 1).len(), 1);
     }
 }

@@ -7,7 +7,8 @@ use crate::cap::{Cap, UntypedFlags};
 use crate::irq::IrqTable;
 use crate::kernel::{CORES_MAX, Condemned, Core};
 use crate::platform::ListRegister;
-use crate::{Arena, Context};
+use crate::vcpu::Vcpu;
+use crate::{Arena, Context, Handle};
 use abi::object::{GRANULE_BYTES, PAGE_BITS};
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
@@ -90,6 +91,11 @@ impl World {
     /// What the world is now.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::take(self)
+    }
+
+    /// The vCPU whose floating-point registers are in the hardware.
+    pub fn float_owner(&self) -> Option<Handle<Vcpu>> {
+        self.kernel.cores[0].float_owner
     }
 
     /// How many words of memory have changed since.
