@@ -4,7 +4,7 @@
  *   qemu-system-arm ... -plugin ./libcount.so,out=FILE[,at=ADDRESS]...
  *       [,vectors=ADDRESS,component=ADDRESS,guest=ADDRESS,text=FIRST-END[,gic=FIRST-END]...][,until=N]
  *
- * At the end, or once N instructions were executed, FILE holds lines
+ * At the end, or at the first entry to the hypervisor after N instructions, FILE holds lines
  *   all N                  instructions
  *   at ADDRESS N           how often the one there was executed, in the order of the command line
  *   mark NUMBER times to-component to-guest component guest cp15 gic barriers
@@ -167,6 +167,7 @@ static void masked(void) {
 static void entered(unsigned cpu, void *data) {
     (void)cpu;
     if (now == HYP) return;
+    if (until && all >= until && !written) write_all();
     bool component = now == COMPONENT;
     book(&counts.to_guest, HYP);
     for (int n = 0; component && n < MARKS; n++)
@@ -205,11 +206,6 @@ static void block_runs(unsigned cpu, void *data) {
         blocks[block_count++] = (struct block){ .first = (uint32_t)(block >> 12), .count = (uint32_t)(block & 0xfff) };
 }
 
-static void block_ends(unsigned cpu, void *data) {
-    (void)cpu, (void)data;
-    if (until && all >= until && !written) write_all();
-}
-
 static void marked_by_component(unsigned cpu, void *data) { if (now == COMPONENT) marked(cpu, data); }
 
 static void accessed(unsigned cpu, uint32_t info, uint64_t address, void *data) {
@@ -236,7 +232,6 @@ static void translated(plugin_id id, struct tb *tb) {
     (void)id;
     size_t length = qemu_plugin_tb_n_insns(tb);
     uint64_t start = length ? qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0)) : 0;
-    if (until) qemu_plugin_register_vcpu_tb_exec_cb(tb, block_ends, 0, NULL);
     if (split && length && within(text, start))
         qemu_plugin_register_vcpu_tb_exec_cb(tb, block_runs, 0, (void *)(uintptr_t)((start - text.first) / 4 << 12 | length));
     for (size_t n = 0; n < length; n++) {

@@ -43,8 +43,8 @@ const SYSTEMS: [System; 6] = [
     measures("bench-switch", None),
     measures("bench-latency", Some(130_000_000)),
     attacks("bench-big", 100_000_000),
-    attacks("victims", 200_000_000),
-    attacks("hostile-components", 60_000_000),
+    attacks("victims", 60_000_000),
+    attacks("hostile-components", 40_000_000),
 ];
 /// The board of the programs whose sizes are told.
 const BOARD: &str = "qemu-virt";
