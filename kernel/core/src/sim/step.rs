@@ -3,7 +3,7 @@
 use abi::message::MessageInfo;
 use std::fmt;
 use std::format;
-use std::string::{String, ToString};
+use std::string::String;
 use std::vec::Vec;
 
 /// A system call of the running component.

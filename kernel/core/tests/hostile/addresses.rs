@@ -189,7 +189,7 @@ fn a_guests_timer_at_the_end_of_time_wakes_it_when_it_is_due_and_stops_nobody() 
         set(&mut desk, GuestRegister::CntvCval, compare);
         set(&mut desk, GuestRegister::Cntvoff, offset);
         desk.world.kernel.on_guest_wait(true);
-        desk.world.kernel.schedule();
+        desk.world.schedule();
         assert_eq!(desk.state(guest), State::Idle);
         // Another guest takes the hardware, and the kernel watches the timer.
         let (_, _, _, _, _) = guest_and_vmm(&mut desk);
@@ -197,7 +197,7 @@ fn a_guests_timer_at_the_end_of_time_wakes_it_when_it_is_due_and_stops_nobody() 
         let now = desk.world.kernel.platform.now;
         let due = compare.wrapping_add(offset) <= now;
         desk.world.kernel.on_timer();
-        desk.world.kernel.schedule();
+        desk.world.schedule();
         desk.check();
         assert_eq!(desk.state(guest) == State::Running, due, "{compare:#x} {offset:#x} at {now:#x}");
     }

@@ -121,7 +121,7 @@ fn vmids_begin_again_after_255_and_nobody_has_0() {
         desk.ok(each, TcbMethod::Resume as u16, &[]);
         desk.ok(context, SchedContextMethod::Unbind as u16, &[]);
         desk.ok(context, SchedContextMethod::Bind as u16, &[each]);
-        let Next::Run(running) = desk.world.kernel.schedule() else { panic!("somebody runs") };
+        let Next::Run(running) = desk.world.schedule() else { panic!("somebody runs") };
         assert!(desk.runs(each));
         seen.push((running.vttbr >> 48) as u8);
         for slot in [each, each + 1] {
@@ -129,7 +129,7 @@ fn vmids_begin_again_after_255_and_nobody_has_0() {
         }
         desk.rewind(mark);
         desk.check();
-        let Next::Run(root) = desk.world.kernel.schedule() else { panic!("root runs") };
+        let Next::Run(root) = desk.world.schedule() else { panic!("root runs") };
         roots.push((root.vttbr >> 48) as u8);
     }
     assert!(!seen.contains(&0) && !roots.contains(&0), "{seen:?} {roots:?}");

@@ -51,7 +51,7 @@ impl Mapped {
         // The copy is mapped, so that the page's own capability can be revoked.
         desk.ok(copy, FrameMethod::Map as u16, &[space, PAGE, 3]);
         desk.ok(block, FrameMethod::Map as u16, &[space, BLOCK, 3]);
-        let Next::Run(running) = desk.world.kernel.schedule() else { panic!("the thread runs") };
+        let Next::Run(running) = desk.world.schedule() else { panic!("the thread runs") };
         let mut mapped = Self { desk, memory, running, space, level2, level3, page, block, copy };
         assert!(mapped.touch(PAGE).is_some() && mapped.touch(BLOCK).is_some());
         mapped

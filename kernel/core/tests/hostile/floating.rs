@@ -171,7 +171,7 @@ fn the_memory_of_a_deleted_vcpu_gets_no_registers_any_more() {
     assert!(desk.runs(second));
     desk.world.kernel.on_guest_float();
     desk.world.kernel.on_guest_wait(true);
-    desk.world.kernel.schedule();
+    desk.world.schedule();
     assert_eq!(words(&desk.world.kernel.arena, page << 12, 4096), before);
     desk.check();
 }

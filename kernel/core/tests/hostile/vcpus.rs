@@ -55,7 +55,12 @@ fn an_interrupt_for_a_vcpu_without_a_thread_waits_until_it_has_one() {
     let mut taken = Vec::new();
     while let Some(list) = desk.world.kernel.platform.lists.iter_mut().find(|list| list.pending) {
         taken.push(u32::from(list.intid));
+        let physical = list.hardware;
         *list = ListRegister::default();
+        if let Some(physical) = physical {
+            // What the guest's own end does.
+            desk.world.kernel.platform.active.remove(&physical.into());
+        }
         desk.world.kernel.on_maintenance();
         desk.check();
         // A line that is high comes again and again.
@@ -79,7 +84,7 @@ fn a_vcpu_whose_thread_was_deleted_is_asked_and_reset_and_bound_again() {
             0 => {}
             1 => {
                 desk.world.kernel.on_guest_wait(true);
-                desk.world.kernel.schedule();
+                desk.world.schedule();
                 assert_eq!(desk.state(guest), State::Idle);
             }
             2 => {
@@ -95,7 +100,7 @@ fn a_vcpu_whose_thread_was_deleted_is_asked_and_reset_and_bound_again() {
         desk.check();
         desk.world.kernel.platform.active.insert(40);
         desk.world.kernel.on_irq(40);
-        desk.world.kernel.schedule();
+        desk.world.schedule();
         desk.check();
         all_methods(&mut desk, vcpu);
         desk.ok(vcpu, VcpuMethod::Reset as u16, &[]);
