@@ -30,6 +30,7 @@ impl std::fmt::Display for Violation {
     }
 }
 
+/// What a check found: nothing, or where its invariant does not hold.
 pub type Found = core::result::Result<(), String>;
 
 /// Ends with the place where something does not hold.
@@ -46,6 +47,7 @@ pub(super) use hold;
 pub struct Invariant {
     /// What it says.
     pub name: &'static str,
+    /// Whether it holds.
     pub check: fn(&Census) -> Found,
 }
 

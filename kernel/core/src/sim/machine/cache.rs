@@ -76,7 +76,8 @@ impl Caches {
 
     /// Zeroes are about to be written.
     pub fn before_zero(&mut self, arena: &Arena, address: u32, bytes: u32) {
-        for line in (address..address + bytes).step_by(LINE as usize) {
+        // RAM may end where addresses do.
+        for line in (0..bytes).step_by(LINE as usize).map(|offset| address + offset) {
             self.write(line, || line_of(arena, line));
         }
     }
