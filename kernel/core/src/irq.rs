@@ -87,10 +87,10 @@ impl<P: Platform> Kernel<P> {
         (usize::from(intid) < IRQS).then(|| self.arena.nth(row, u32::from(intid)))
     }
 
-    /// Gives out the handler of an interrupt.
+    /// Gives out the handler of an interrupt, into an empty slot.
     ///
     /// # Errors
-    /// `OutOfRange` if there is none or it is the kernel's own, `IrqTaken`, `SlotOccupied`.
+    /// `OutOfRange` if there is none or it is the kernel's own, `IrqTaken`.
     pub(crate) fn irq_get(
         &mut self,
         control: Handle<Slot>,
@@ -103,9 +103,6 @@ impl<P: Platform> Kernel<P> {
         }
         if self.irqs.irqs[intid as usize].taken {
             return Err(Error::IrqTaken);
-        }
-        if !self.arena.get(to).cap.is_null() {
-            return Err(Error::SlotOccupied);
         }
         self.irqs.irqs[intid as usize] = Irq { taken: true, edge, ..Irq::default() };
         tree::insert(&mut self.arena, to, Cap::IrqHandler { intid: intid as u16 }, Some(control));
