@@ -6,7 +6,7 @@ use abi::boot::root_slot;
 use abi::describe::CapType;
 use abi::message::MessageInfo;
 use abi::method::*;
-use abi::object::{ObjectType, RETYPE_COUNT_MAX};
+use abi::object::{ObjectType, RETYPE_COUNT_MAX, UNTYPED_BITS_MAX};
 use abi::{Error, Syscall};
 use kernel_core::cap::{Cap, UntypedFlags};
 
@@ -69,7 +69,7 @@ pub fn all() -> Vec<State> {
             retype(room, untyped, ObjectType::Endpoint as u32 | 1 << 16)
         };
         "Untyped::Retype", OutOfMemory, "the largest untyped there can be", |room| {
-            retype(room, room.of(CapType::Untyped), ObjectType::Untyped as u32 | 37 << 8 | RETYPE_COUNT_MAX << 16)
+            retype(room, room.of(CapType::Untyped), ObjectType::Untyped as u32 | UNTYPED_BITS_MAX << 8 | RETYPE_COUNT_MAX << 16)
         };
         "Untyped::Reset", HasChildren, "something was made of it", |room| {
             let call = retype(room, room.of(CapType::Untyped), TCB);
