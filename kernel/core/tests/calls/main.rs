@@ -12,4 +12,5 @@ mod on_oneself;
 mod room;
 mod states;
 mod syscalls;
+mod transfer;
 mod wrong;
