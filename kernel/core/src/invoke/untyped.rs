@@ -37,8 +37,8 @@ impl<P: Platform> Kernel<P> {
                 let plan = plan_retype(bits, used, object, size_bits, count)?;
                 let (cnode, cnode_bits) = self.cnode_argument(tcb, cnode)?;
                 for n in 0..count {
-                    let index = index.checked_add(n).ok_or(Error::OutOfRange)?;
-                    let to = lookup::slot_of(&self.arena, cnode, cnode_bits, index)?;
+                    // The first that is outside ends it: there is no wrapping around.
+                    let to = lookup::slot_of(&self.arena, cnode, cnode_bits, index + n)?;
                     if !self.arena.get(to).cap.is_null() {
                         return Err(Error::SlotOccupied.into());
                     }
