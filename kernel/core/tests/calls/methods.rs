@@ -2,7 +2,7 @@
 
 use crate::room::{Call, MAPPABLE, Room, all_methods};
 use crate::states;
-use crate::wrong::{right_call, wrong_calls};
+use crate::wrong::{Side, right_call, wrong_calls};
 use abi::Error;
 use abi::boot::root_slot;
 use abi::describe::{CapType, Description};
@@ -23,6 +23,9 @@ fn room_for(method: &Description, frame_bits: u32) -> Room {
         "Table::Unmap" => {
             room.ok(&Call::method(table, TableMethod::Map as u16, &[vspace, 3 << 30]));
         }
+        "Vcpu::ReadRegister" | "Vcpu::WriteRegister" => {
+            room.ok(&Call::method(tcb, TcbMethod::BindVcpu as u16, &[room.of(CapType::Vcpu)]));
+        }
         "Tcb::Resume" => {
             room.ok(&Call::method(tcb, TcbMethod::SetSpaces as u16, &[root_slot::CNODE, vspace]));
         }
@@ -32,16 +35,16 @@ fn room_for(method: &Description, frame_bits: u32) -> Room {
 }
 
 /// Everything that is wrong with one thing at a time; then the one that is right, which shows that nothing else was wrong.
-fn refuses(method: &Description, frame_bits: u32, seen: &mut HashSet<Error>) -> usize {
+fn refuses(method: &Description, frame_bits: u32, side: Side, seen: &mut HashSet<Error>) -> usize {
     let mut room = room_for(method, frame_bits);
-    let wrong = wrong_calls(&mut room, method);
+    let wrong = wrong_calls(&mut room, method, side);
     for wrong in &wrong {
         let why = format!("{}: {}", method.name, wrong.why);
         assert!(method.can_fail_with(wrong.error), "{why}: {:?} is not in its description", wrong.error);
         room.refused(&wrong.call, wrong.error, &why);
         seen.insert(wrong.error);
     }
-    let right = right_call(&room, method);
+    let right = right_call(&room, method, side);
     if method.object == Some(CapType::Power) {
         // The simulated board can't.
         room.refused(&right, Error::WrongState, method.name);
@@ -60,9 +63,11 @@ fn every_method_refuses_every_wrong_argument_and_state_and_changes_nothing() {
     let states = states::all();
     for method in all_methods() {
         let mut seen = HashSet::new();
-        calls += refuses(method, 12, &mut seen);
-        if method.object == Some(CapType::Frame) {
-            calls += refuses(method, 21, &mut seen);
+        for side in [Side::Least, Side::Most] {
+            calls += refuses(method, 12, side, &mut seen);
+            if method.object == Some(CapType::Frame) {
+                calls += refuses(method, 21, side, &mut seen);
+            }
         }
         for state in states.iter().filter(|state| state.method == method.name) {
             let why = format!("{}: {}", method.name, state.why);
@@ -80,7 +85,7 @@ fn every_method_refuses_every_wrong_argument_and_state_and_changes_nothing() {
         methods += 1;
     }
     println!("{methods} methods, {calls} calls that must fail");
-    assert!(calls > 40 * methods, "{calls} calls of {methods} methods");
+    assert!(calls > 80 * methods, "{calls} calls of {methods} methods");
     let named = |state: &states::State| all_methods().any(|method| method.name == state.method);
     assert!(states.iter().all(named), "a state for a method that there is none");
 }
@@ -122,7 +127,7 @@ fn what_can_be_copied_is_copied_and_the_rest_is_refused() {
 fn what_a_description_answers_is_answered() {
     let mut room = Room::new(12);
     for method in all_methods().filter(|method| !method.answer.is_empty()) {
-        let call = right_call(&room, method);
+        let call = right_call(&room, method, Side::Most);
         let answer = room.ok(&call);
         assert!(answer[method.answer.len()..].iter().all(|&word| word == 0), "{}: {answer:x?}", method.name);
     }

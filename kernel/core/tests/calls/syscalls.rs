@@ -2,10 +2,12 @@
 
 use crate::room::{Call, Room};
 use crate::wrong::wrong_capabilities;
+use abi::boot::root_slot;
 use abi::describe::CapType;
 use abi::fault::FaultKind;
 use abi::method::*;
 use abi::{Error, Rights, Syscall};
+use kernel_core::cap::Cap;
 use kernel_core::tcb::State;
 use std::collections::HashSet;
 
@@ -19,6 +21,18 @@ pub fn waiting(room: &mut Room, call: &Call) -> u32 {
     room.desk.svc(call.call, call.cap, call.label, &call.words, call.reply);
     assert!(!room.desk.runs(tcb), "{call:?} does not wait");
     tcb
+}
+
+/// A thread without time that receives at the room's endpoint, into that reply object.
+pub fn passive_server(room: &mut Room, reply: u32) -> u32 {
+    let endpoint = room.of(CapType::Endpoint);
+    let server = waiting(room, &Call::plain(Syscall::Recv, endpoint, reply));
+    let context = room.desk.world.kernel.arena.get(room.desk.tcb(server)).sched;
+    assert!(context.is_some());
+    let is_its = |cap| matches!(cap, Cap::SchedContext { context: found } if Some(found) == context);
+    let slot = (root_slot::FIRST_FREE..room.slot()).find(|&slot| is_its(room.desk.world.cap(slot)));
+    room.ok(&Call::method(slot.expect("its context"), SchedContextMethod::Unbind as u16, &[]));
+    server
 }
 
 /// The call on the room's objects, with all that is right.
@@ -39,15 +53,7 @@ fn state(room: &mut Room, call: Syscall, error: Error) -> Call {
             waiting(room, &Call { call: Syscall::Send, reply: 0, ..right.clone() });
         }
         (Syscall::Send | Syscall::NbSend, Error::WrongState) => {
-            let server = waiting(room, &Call::plain(Syscall::Recv, right.cap, 0));
-            let context = room.desk.world.kernel.arena.get(room.desk.tcb(server)).sched;
-            assert!(context.is_some());
-            // It has no time of its own any more.
-            let contexts = abi::boot::root_slot::FIRST_FREE..room.slot();
-            let is_its =
-                |cap| matches!(cap, kernel_core::cap::Cap::SchedContext { context: found } if Some(found) == context);
-            let slot = contexts.clone().find(|&slot| is_its(room.desk.world.cap(slot))).expect("its context");
-            room.ok(&Call::method(slot, SchedContextMethod::Unbind as u16, &[]));
+            passive_server(room, 0);
         }
         // Nobody sends, no bit is set, nobody has called: so it is from the start.
         (Syscall::NbRecv | Syscall::Poll, Error::WouldBlock) | (Syscall::Reply, Error::NoCaller) => {}

@@ -17,32 +17,43 @@ const ONE_ENDPOINT: u32 = ObjectType::Endpoint as u32 | 1 << 16;
 /// Addresses that lead nowhere: root's CNode takes all of the 32 bits, of which it has 10.
 pub const NOWHERE: [u32; 4] = [1 << 10, 1 << 20, 0x8000_0001, u32::MAX];
 
+/// Which of the right values: what one value hides, the other may show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Least,
+    Most,
+}
+
 /// A value of that kind that is right in the room.
-fn right(room: &Room, method: &Description, kind: Kind) -> u32 {
+fn right(room: &Room, method: &Description, kind: Kind, side: Side) -> u32 {
+    let of = |least: u32, most: u32| if side == Side::Least { least } else { most };
     match kind {
         Kind::Free => match method.name {
             // Where a table of level 2 can go.
-            "Table::Map" => NO_TABLES,
-            _ => 0x1234_5678,
+            "Table::Map" => of(NO_TABLES, u32::MAX),
+            _ => of(0, 0x1234_5678),
         },
         Kind::Capability(ty, _) | Kind::OptionalCapability(ty, _) => room.of(ty),
         Kind::AnyCapability => room.of(CapType::Endpoint),
-        Kind::Slot => OCCUPIED[0],
-        Kind::EmptySlot | Kind::EmptySlots => FREE,
-        Kind::Objects => ONE_ENDPOINT,
-        Kind::Flags(_) => 1,
-        Kind::Number(ranges) => ranges[ranges.len() - 1].1,
-        Kind::Core | Kind::Offset(_) => 0,
-        Kind::Priority => CEILING,
+        Kind::Slot => of(OCCUPIED[0], OCCUPIED[1]),
+        Kind::EmptySlot => of(FREE, (1 << CNODE_BITS) - 1),
+        Kind::EmptySlots => FREE,
+        Kind::Objects => ONE_ENDPOINT + of(0, 1 << 16),
+        Kind::Flags(mask) => of(1, mask & u32::from(Rights::all().bits())),
+        Kind::Number(ranges) => of(ranges[0].0, ranges[ranges.len() - 1].1),
+        Kind::Core => 0,
+        Kind::Offset(align) => of(0, align),
+        Kind::Priority => of(0, CEILING),
         Kind::FrameAddress => room.frame_address(),
         Kind::Bytes(align, _) => align,
-        Kind::BudgetUs | Kind::PeriodUs => 5000,
+        Kind::BudgetUs => of(1, 5000),
+        Kind::PeriodUs => 5000,
     }
 }
 
 /// A call of the method that is right in every word.
-pub fn right_call(room: &Room, method: &Description) -> Call {
-    let words: Vec<u32> = method.words.iter().map(|word| right(room, method, word.kind)).collect();
+pub fn right_call(room: &Room, method: &Description, side: Side) -> Call {
+    let words: Vec<u32> = method.words.iter().map(|word| right(room, method, word.kind, side)).collect();
     let object = method.object.expect("a method has an object");
     Call::method(room.of(object), method.number as u16, &words)
 }
@@ -180,8 +191,8 @@ fn wrong_values(room: &mut Room, method: &Description, right: &[u32], n: usize) 
 }
 
 /// Every call of the method with one thing wrong that its description tells of.
-pub fn wrong_calls(room: &mut Room, method: &Description) -> Vec<Wrong> {
-    let right = right_call(room, method);
+pub fn wrong_calls(room: &mut Room, method: &Description, side: Side) -> Vec<Wrong> {
+    let right = right_call(room, method, side);
     let object = method.object.expect("a method has an object");
     let mut all = Vec::new();
     for (why, cap, error) in wrong_capabilities(room, Some(object), method.rights, false) {

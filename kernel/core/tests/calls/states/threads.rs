@@ -4,7 +4,7 @@ use super::mappings::map;
 use super::{State, states};
 use crate::common::guest_and_vmm;
 use crate::room::{Call, MAPPABLE, Room};
-use crate::syscalls::waiting;
+use crate::syscalls::{passive_server, waiting};
 use abi::boot::root_slot;
 use abi::describe::CapType;
 use abi::method::*;
@@ -155,6 +155,18 @@ pub fn all() -> Vec<State> {
             room.ok(&bind_time(room.of(CapType::SchedContext), room.of(CapType::Tcb)));
             let other = room.desk.context(1, 1);
             bind_time(other, room.of(CapType::Tcb))
+        };
+        "SchedContext::Bind", WrongState, "the thread has lent its context to a server", |room| {
+            let (reply, endpoint) = (room.of(CapType::Reply), room.of(CapType::Endpoint));
+            passive_server(room, reply);
+            let caller = waiting(room, &Call::plain(Syscall::Call, endpoint, 0));
+            bind_time(room.of(CapType::SchedContext), caller)
+        };
+        "SchedContext::Bind", WrongState, "the thread runs on a lent one", |room| {
+            let (reply, endpoint) = (room.of(CapType::Reply), room.of(CapType::Endpoint));
+            let server = passive_server(room, reply);
+            waiting(room, &Call::plain(Syscall::Call, endpoint, 0));
+            bind_time(room.of(CapType::SchedContext), server)
         };
         "SchedContext::Bind", WrongState, "they are bound to each other", |room| {
             let call = bind_time(room.of(CapType::SchedContext), room.of(CapType::Tcb));
