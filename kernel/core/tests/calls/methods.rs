@@ -122,7 +122,24 @@ fn what_can_be_copied_is_copied_and_the_rest_is_refused() {
     }
 }
 
-/// All that can be true of a thread when it is looked at.
+/// One child less than what `states/memory.rs` says is too much.
+#[test]
+fn what_64_were_derived_from_can_be_moved_and_they_know_it() {
+    let mut room = Room::new(12);
+    let (source, many, to) = (room.make(ObjectType::Endpoint, 0), room.make(ObjectType::CNode, 7), room.slot());
+    for slot in 1..=64 {
+        room.ok(&Call::method(many, CNodeMethod::Copy as u16, &[slot, source, 15]));
+    }
+    room.root(CNodeMethod::Move, &[to, source]);
+    room.desk.check();
+    room.root(CNodeMethod::Revoke, &[to]);
+    room.desk.check();
+    for slot in 1..=64 {
+        room.ok(&Call::method(many, CNodeMethod::Copy as u16, &[slot, to, 15]));
+    }
+}
+
+/// As many words as the description says, and no more.
 #[test]
 fn what_a_description_answers_is_answered() {
     let mut room = Room::new(12);

@@ -101,7 +101,7 @@ pub fn all() -> Vec<State> {
             Call::method(room.of(CapType::CNode), CNodeMethod::Mint as u16, &words)
         };
         "CNode::Move", HasChildren, "65 were derived from it", |room| {
-            let (source, many) = (room.of(CapType::Endpoint), room.make(ObjectType::CNode, 7));
+            let (source, many) = (room.make(ObjectType::Endpoint, 0), room.make(ObjectType::CNode, 7));
             for slot in 1..=65 {
                 room.ok(&Call::method(many, CNodeMethod::Copy as u16, &[slot, source, 15]));
             }
