@@ -124,16 +124,15 @@ fn a_component_that_dies_leaves_its_registers_and_a_backtrace_and_a_bad_stack_po
             assert!(backtrace(&ended, &name)[0].starts_with("hostile::instructions::die_on ("), "{}", ended.story());
         }
 
-        // In a loop: twice in full, then a line each.
+        // In a loop: twice in full, then two lines each, but for what a slow host lets pass of the time in between. How often
+        // exactly, root's own tests say.
         let again: Vec<&str> = ended.said("root").into_iter().skip_while(|line| !line.contains("again died")).collect();
         let count = |text: &str| again.iter().filter(|line| line.contains(text)).count();
-        assert_eq!(
-            (count("again died"), count("cpsr"), count("too many died at once")),
-            (6, 2, 4),
-            "{}",
-            ended.story()
-        );
-        assert!(again.len() < 60, "{} lines\n{}", again.len(), ended.story());
+        let (full, short) = (count("cpsr"), count("too many died at once"));
+        assert_eq!((count("again died"), full + short), (6, 6), "{}", ended.story());
+        assert!((2..6).contains(&full), "{full} in full\n{}", ended.story());
+        let lines_max = full * (6 + ROWS_MAX) + short * 3 + 1;
+        assert!(again.len() <= lines_max, "{} lines\n{}", again.len(), ended.story());
     }
 }
 
