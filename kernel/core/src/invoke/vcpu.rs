@@ -18,8 +18,8 @@ impl<P: Platform> Kernel<P> {
                 return Ok([value as u32, (value >> 32) as u32, 0, 0]);
             }
             VcpuMethod::WriteRegister => {
-                let register = self.guest_register(vcpu, words.get(0)?)?;
-                let value = u64::from(words.get(1)?) | u64::from(words.get(2)?) << 32;
+                let (number, value) = (words.get(0)?, u64::from(words.get(1)?) | u64::from(words.get(2)?) << 32);
+                let register = self.guest_register(vcpu, number)?;
                 self.write_guest_register(vcpu, register, value);
             }
             VcpuMethod::Inject => self.inject(vcpu, words.get(0)?, words.get(1)?, words.get(2)?)?,
