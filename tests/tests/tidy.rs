@@ -1,6 +1,6 @@
 //! The rules of the house, held against the real tree. What each rule is stands in `src/tidy`.
 
-use bulkhead_tests::tidy::{File, calls, docs, forbid, house, layers, length, sloc, tree, vaults, wiring, words};
+use bulkhead_tests::tidy::{File, apart, calls, docs, forbid, house, layers, length, sloc, tree, vaults, wiring, words};
 use bulkhead_tools::compose;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,6 +37,13 @@ fn dependencies_point_the_right_way() {
     let (crates, arrows) = layers::read(&metadata).unwrap();
     assert!(crates.len() >= 15 && arrows.len() > 50, "{crates:?}");
     none(layers::violations(&crates, &arrows));
+}
+
+#[test]
+fn the_checker_of_claims_shares_nothing_with_the_composer() {
+    let files = files();
+    assert!(files.iter().filter(|file| file.path.starts_with("tools/src/claims/")).count() > 8, "where is it?");
+    none(apart::uses(&files));
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod bench_run;
 pub mod bench_size;
 pub mod bench_table;
 pub mod bench_text;
+pub mod claims;
 pub mod cli;
 pub mod compose;
 pub mod composer;

@@ -3,6 +3,7 @@
 //! A finding is a line for people: where, what is wrong, what mends it. No finding: the rule holds. Each rule is tried on a
 //! small made-up violation beside it, so that none can pass by looking at nothing.
 
+pub mod apart;
 pub mod calls;
 pub mod docs;
 pub mod forbid;

@@ -1,6 +1,7 @@
 //! A checked system and its materials become an image: the pure part of building.
 
 use super::check::GUEST_RAM_BASE;
+use super::claims::{self, Judged};
 use super::elf::{self, PAGE, Piece, Program};
 use super::emit;
 use super::guest::{Kernel, Loaded, Placed, Request, cmdline, load};
@@ -41,6 +42,8 @@ pub struct Composed {
     pub replayed: Replayed,
     /// Whether the ends of channels mean the same.
     pub joints: Vec<Joint>,
+    /// The claims, all of which hold.
+    pub claims: Vec<Judged>,
 }
 
 /// What a system is compiled to.
@@ -79,6 +82,7 @@ pub fn assemble(system: &Resolved, materials: &Materials) -> Result<Composed, Ve
     let names = materials.programs.iter().map(|file| &file.name).collect();
     let parts = Parts { kernel: &kernel, root: &root, programs: &programs, names, guests: &guests };
     let compiled = compile(system, &parts).map_err(|problem| vec![problem])?;
+    let claims = claims::judge(system, &compiled.system)?;
     let Compiled { plan, kernel: place, arrangement, system, payload, replayed } = compiled;
     let pieces = pack::pieces(&kernel, place, &payload, &arrangement);
     Ok(Composed {
@@ -92,11 +96,12 @@ pub fn assemble(system: &Resolved, materials: &Materials) -> Result<Composed, Ve
         kernel: place,
         replayed,
         joints,
+        claims,
     })
 }
 
-/// Compiles a system with programs of one page and guests of one byte: what does not start like this never will.
-pub fn try_least(system: &Resolved) -> Result<(), Problem> {
+/// Compiles a system with programs of one page and guests of one byte: what does not start like this never will. The compiled system.
+pub fn try_least(system: &Resolved) -> Result<Vec<u8>, Problem> {
     let page = |address: u32| Program {
         entry: address,
         pieces: vec![Piece {
@@ -118,7 +123,7 @@ pub fn try_least(system: &Resolved) -> Result<(), Problem> {
         names: names.iter().collect(),
         guests: &vec![guest; system.vms.len()],
     };
-    compile(system, &parts).map(drop)
+    compile(system, &parts).map(|compiled| compiled.system)
 }
 
 /// Compiles a system, in the largest pieces of memory for which the board has room.

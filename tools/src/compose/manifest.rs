@@ -1,6 +1,6 @@
 //! A manifest, read but not yet understood: what was written, with its places.
 
-use super::problem::At;
+use super::problem::{At, Span};
 use system::Action;
 
 /// A whole manifest.
@@ -18,6 +18,8 @@ pub struct Manifest {
     pub components: Vec<Component>,
     /// Channels, in order.
     pub channels: Vec<Channel>,
+    /// Claims, in order.
+    pub claims: Vec<Claim>,
 }
 
 /// What the kernel does after an epitaph.
@@ -45,7 +47,7 @@ pub struct Time {
 
 /// What is to happen at each end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ends {
+pub struct Endings {
     /// After a crash.
     pub on_crash: Action,
     /// When a guest asks for a reboot.
@@ -87,7 +89,7 @@ pub struct Vm {
     /// Time.
     pub time: Time,
     /// Ends.
-    pub ends: Ends,
+    pub ends: Endings,
 }
 
 /// Where a component's program comes from.
@@ -135,6 +137,41 @@ pub struct Channel {
     pub from: Vec<At<String>>,
     /// Server, the one who is signalled, or readers. In a memory `between` components, all are writers and this is empty.
     pub to: Vec<At<String>>,
+}
+
+/// A `[[claim]]`.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Where what is claimed stands.
+    pub span: Span,
+    /// What is claimed.
+    pub kind: ClaimKind,
+    /// Channels that may be used.
+    pub except: Vec<At<String>>,
+    /// Compartments that may stand between.
+    pub trust: Vec<At<String>>,
+    /// Whether time counts.
+    pub time: bool,
+}
+
+/// What is claimed.
+#[derive(Clone, Debug)]
+pub enum ClaimKind {
+    /// Nothing flows between these.
+    NoFlow(Ends),
+    /// Nothing flows between these, but through those.
+    OnlyVia(Ends, Vec<At<String>>),
+    /// Nobody has it but these, or, if there are none, those who have it by the manifest.
+    Exclusive(At<String>, Vec<At<String>>),
+}
+
+/// The ends of a flow.
+#[derive(Clone, Debug)]
+pub enum Ends {
+    /// Between any two of them, either way.
+    Between(Vec<At<String>>),
+    /// From any of the first to any of the second.
+    FromTo(Vec<At<String>>, Vec<At<String>>),
 }
 
 /// What flows through a channel.

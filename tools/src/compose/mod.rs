@@ -7,6 +7,7 @@
 
 mod assemble;
 mod check;
+mod claims;
 mod defaults;
 pub mod desk;
 mod elf;
@@ -139,9 +140,10 @@ fn check_text(
     board: Option<&str>,
 ) -> Result<Checked, Vec<Report>> {
     let Checked { source, system } = hold(source, folder, packages, stem, board)?;
-    match assemble::try_least(&system) {
-        Ok(()) => Ok(Checked { source, system }),
-        Err(problem) => Err(source.reports(vec![problem])),
+    let least = assemble::try_least(&system).map_err(|problem| vec![problem]);
+    match least.and_then(|compiled| claims::judge(&system, &compiled)) {
+        Ok(_) => Ok(Checked { source, system }),
+        Err(problems) => Err(source.reports(problems)),
     }
 }
 
@@ -153,9 +155,14 @@ fn hold(
     stem: &str,
     board: Option<&str>,
 ) -> Result<Checked, Vec<Report>> {
-    let (manifest, mut problems) = parse::parse(source.text());
+    let (mut manifest, mut problems) = parse::parse(source.text());
     let incomplete = !problems.is_empty();
-    let (system, unresolved) = resolve::resolve(manifest, &Surroundings { folder, packages }, stem, board);
+    if incomplete {
+        // What they are about may be what could not be read.
+        manifest.claims.clear();
+    }
+    let (system, unresolved) =
+        resolve::resolve(manifest, &Surroundings { text: source.text(), folder, packages }, stem, board);
     let unresolvable = !unresolved.is_empty();
     problems.extend(unresolved);
     // A rule that looks at half a system would tell of things that are not so: names are resolved in any

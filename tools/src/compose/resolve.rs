@@ -1,5 +1,6 @@
 //! Names to things: the board, programs, files, and who talks to whom.
 
+use super::claims;
 use super::manifest::{ChannelKind, Component, Manifest, OnFault, ProgramSource, Vm};
 use super::problem::{At, Problem, did_you_mean, nearest};
 use crate::guest_files;
@@ -22,6 +23,8 @@ pub struct Resolved {
     pub components: Vec<ResolvedComponent>,
     /// Channels.
     pub channels: Vec<ResolvedChannel>,
+    /// Claims.
+    pub claims: Vec<claims::Claim>,
 }
 
 /// A VM.
@@ -100,6 +103,8 @@ const PACKAGE_PREFIX: &str = "crate:";
 
 /// Where a manifest stands.
 pub struct Surroundings<'a> {
+    /// Its text.
+    pub text: &'a str,
     /// What its paths are relative to.
     pub folder: &'a Path,
     /// The packages of the workspace; `None`: any name may be one.
@@ -123,6 +128,14 @@ pub fn resolve(
         to: channel.to.iter().filter_map(|end| names.component(end, Names::END, &mut problems)).collect(),
     });
     let channels = channels.collect();
+    let scope = claims::Scope {
+        vms: manifest.vms.iter().map(|vm| vm.name.value.as_str()).collect(),
+        components: manifest.components.iter().map(|component| component.name.value.as_str()).collect(),
+        channels: &manifest.channels,
+        board: board.as_ref(),
+    };
+    let found = manifest.claims.iter().map(|claim| claims::resolve(claim, around.text, &scope, &mut problems));
+    let claims = found.flatten().collect();
     let vms = manifest.vms.into_iter().map(|vm| ResolvedVm {
         kernel: kernel(&vm.kernel, around, &mut problems),
         initrd: vm.initrd.as_ref().map(|initrd| match initrd.value.as_str() {
@@ -146,7 +159,8 @@ pub fn resolve(
     });
     let components = components.collect();
     let name = manifest.name.map_or(default_name.to_owned(), |name| name.value);
-    let resolved = board.map(|board| Resolved { name, board, on_fault: manifest.on_fault, vms, components, channels });
+    let resolved =
+        board.map(|board| Resolved { name, board, on_fault: manifest.on_fault, vms, components, channels, claims });
     (resolved, problems)
 }
 

@@ -1,5 +1,6 @@
 //! Manifest text to [`Manifest`]: syntax, keys and types.
 
+mod claims;
 mod parts;
 mod section;
 pub mod units;
@@ -34,8 +35,8 @@ pub fn parse(text: &str) -> (Manifest, Vec<Problem>) {
 }
 
 fn top<'a>(table: &'a DeTable<'a>, manifest: &mut Manifest, problems: &mut Vec<Problem>) {
-    const KEYS: &[&str] = &["system", "vm", "component", "channel"];
-    let mut whole = Section::new("the manifest".to_owned(), table, 0..0, KEYS, &["claim", "disk", "net"], problems);
+    const KEYS: &[&str] = &["system", "vm", "component", "channel", "claim"];
+    let mut whole = Section::new("the manifest".to_owned(), table, 0..0, KEYS, &["disk", "net"], problems);
     match whole.table("system") {
         Some((table, span)) => system(table, span, manifest, problems),
         None => whole.missing("system", "write [system], version = 1 and board = \"qemu-virt\""),
@@ -49,6 +50,7 @@ fn top<'a>(table: &'a DeTable<'a>, manifest: &mut Manifest, problems: &mut Vec<P
     for (name, table, span) in named("channel", table, problems) {
         manifest.channels.extend(channel(name, table, span, problems));
     }
+    manifest.claims = claims::claims(table, problems);
 }
 
 fn system<'a>(table: &'a DeTable<'a>, span: Span, manifest: &mut Manifest, problems: &mut Vec<Problem>) {
@@ -69,15 +71,18 @@ fn system<'a>(table: &'a DeTable<'a>, span: Span, manifest: &mut Manifest, probl
 }
 
 fn on_fault(section: &mut Section<'_, '_>) -> OnFault {
-    if let Some((table, span)) = section.table("on-fault") {
-        let mut within = Vec::new();
-        let mut inner = Section::new("`on-fault`".to_owned(), table, span, &["reset-after"], &[], &mut within);
-        let after = inner.duration_us("reset-after");
+    let after = section.within("on-fault", &["reset-after"], |inner| {
         if !inner.has("reset-after") {
             inner.missing("reset-after", "write on-fault = { reset-after = \"2s\" }");
         }
-        within.into_iter().for_each(|problem| section.problem(problem));
-        return after.map_or(OnFault::Halt, |after| OnFault::ResetAfter(after.value.div_ceil(1000)));
+        Some(
+            inner
+                .duration_us("reset-after")
+                .map_or(OnFault::Halt, |after| OnFault::ResetAfter(after.value.div_ceil(1000))),
+        )
+    });
+    if let Some(after) = after {
+        return after;
     }
     let choices = [("halt", OnFault::Halt), ("reset", OnFault::Reset)];
     section.choice("on-fault", &choices).map_or(OnFault::Halt, |chosen| chosen.value)

@@ -1,7 +1,7 @@
 //! The named tables: VMs, components, channels.
 
 use super::section::Section;
-use crate::compose::manifest::{Channel, ChannelKind, Component, ConsoleKind, Ends, ProgramSource, Time, Vm};
+use crate::compose::manifest::{Channel, ChannelKind, Component, ConsoleKind, Endings, ProgramSource, Time, Vm};
 use crate::compose::problem::{At, Problem, Span};
 use system::Action;
 use toml::de::DeTable;
@@ -91,7 +91,7 @@ pub fn vm<'a>(name: At<String>, table: &'a DeTable<'a>, span: Span, problems: &m
         entry: section.integer("entry", 0, 0xffff_ffff),
         thumb: section.boolean("thumb").unwrap_or(false),
         time: time(&mut section),
-        ends: Ends {
+        ends: Endings {
             on_crash: action(&mut section, "on-crash", Action::Stop),
             on_reboot: action(&mut section, "on-reboot", Action::Restart),
             on_off: action(&mut section, "on-off", Action::Stop),

@@ -184,6 +184,33 @@ impl<'a, 'p> Section<'a, 'p> {
         found.map(|&(_, choice)| At::new(choice, text.span))
     }
 
+    /// `true` or `false`, with its place.
+    pub fn flag(&mut self, key: &str) -> Option<At<bool>> {
+        let span = self.get(key)?.span();
+        self.boolean(key).map(|value| At::new(value, span))
+    }
+
+    /// What is read of a table within, which messages call by its key. `None`: it is not there, or it is no table.
+    pub fn within<T>(
+        &mut self,
+        key: &str,
+        known: &'static [&'static str],
+        read: impl FnOnce(&mut Section<'a, '_>) -> Option<T>,
+    ) -> Option<T> {
+        let (table, span) = self.table(key)?;
+        read(&mut Section::new(format!("`{key}`"), table, span, known, &[], self.problems))
+    }
+
+    /// How messages call it.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Where it stands.
+    pub fn span(&self) -> Span {
+        self.span.clone()
+    }
+
     /// A table within, with its place.
     pub fn table(&mut self, key: &str) -> Option<(&'a DeTable<'a>, Span)> {
         let value = self.get(key)?;

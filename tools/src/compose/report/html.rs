@@ -81,6 +81,11 @@ pub fn html(report: &Report) -> String {
         .iter()
         .map(|line| vec![line.id.to_string(), line.name.clone(), if line.console { "yes" } else { "" }.into()]);
     table(&mut page, "Ids on the wire", false, &["#id", "name", "console"], rows);
+    let rows = report.claims.iter().map(|line| {
+        let time = if line.time { "yes" } else { "" };
+        vec![line.claim.clone(), line.trust.join(", "), line.except.join(", "), time.into()]
+    });
+    table(&mut page, "Claims that hold", true, &["claim", "trusted", "but for these channels", "time counts"], rows);
     let rows = report.interfaces.iter().map(|line| {
         let told = line.unchecked.map_or_else(|| line.requests.join(", "), |why| format!("unchecked: {why}"));
         vec![line.channel.clone(), line.client.clone(), line.server.clone(), told]

@@ -1,5 +1,6 @@
 //! The report for machines. Its schema is this file; addresses and sizes are numbers of bytes.
 
+use super::claims::{ClaimLine, claims};
 use super::interfaces::{InterfaceLine, interfaces};
 use super::memory::{Range, UntypedLine, memory, untypeds};
 use crate::compose::assemble::Composed;
@@ -44,6 +45,8 @@ pub struct Report {
     pub threads: Vec<ThreadLine>,
     /// Who can talk to whom.
     pub flows: Vec<FlowLine>,
+    /// Claims, all of which hold.
+    pub claims: Vec<ClaimLine>,
     /// Whether the two ends of each channel of calls mean the same by its requests.
     pub interfaces: Vec<InterfaceLine>,
     /// Interrupts.
@@ -224,6 +227,7 @@ pub fn json(system: &Resolved, composed: &Composed) -> Report {
                 both_ways: flow.both_ways,
             })
             .collect(),
+        claims: claims(&composed.claims),
         interfaces: interfaces(&composed.joints),
         interrupts: interrupts(plan),
         wire: plan

@@ -3,6 +3,7 @@
 //! Both show the same: compartments and their memory, every object, every mapping, every capability, every
 //! channel, interrupts, and ids on the wire.
 
+mod claims;
 mod graph;
 mod html;
 mod interfaces;

@@ -1,6 +1,7 @@
 //! Tests of the whole composer: broken manifests, and systems that are composed and read back.
 
 mod broken;
+mod claims;
 pub mod fake;
 pub mod round_trip;
 mod supervise;
