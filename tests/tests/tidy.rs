@@ -1,6 +1,8 @@
 //! The rules of the house, held against the real tree. What each rule is stands in `src/tidy`.
 
-use bulkhead_tests::tidy::{File, apart, calls, docs, forbid, house, layers, length, sloc, tree, vaults, wiring, words};
+use bulkhead_tests::tidy::{
+    File, apart, calls, docs, forbid, house, layers, length, sloc, tree, vaults, wiring, words,
+};
 use bulkhead_tools::compose;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -3,7 +3,7 @@
 use crate::failure::{EXIT_BAD_INPUT, Failure, Result};
 use crate::image::Image;
 use crate::run::{self, expression};
-use crate::{bench_command, composer, interrupt, new_component, qemu, test_command, workspace};
+use crate::{bench_command, composer, diff_command, interrupt, new_component, qemu, test_command, workspace};
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,6 +54,19 @@ enum Command {
         /// Commit to what was measured
         #[arg(long)]
         accept: bool,
+    },
+    /// Say what authority a change grants or takes away
+    Diff {
+        /// The manifest as it was, or the folder of a built image
+        old: PathBuf,
+        /// The manifest as it is, or the folder of a built image
+        new: PathBuf,
+        /// Say it as JSON
+        #[arg(long)]
+        json: bool,
+        /// End with 1 if anybody may do more than before
+        #[arg(long)]
+        fail_on_grant: bool,
     },
     /// Make something of your own
     #[command(subcommand)]
@@ -145,6 +158,9 @@ fn obey(command: Command) -> Result<u8> {
         }
         Command::Test { long } => test_command::run(long),
         Command::Bench { json, accept } => bench_command::run(bench_command::Options { json, accept }),
+        Command::Diff { old, new, json, fail_on_grant } => {
+            diff_command::run(&diff_command::Options { old, new, json, fail_on_grant })
+        }
         Command::New(New::Component { name, path }) => new_component::run(&name, path.as_deref()),
     }
 }

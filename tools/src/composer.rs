@@ -20,9 +20,14 @@ fn failure(reports: &[Report]) -> Failure {
     Failure::new(format!("{count} problem{}\n{}", if count == 1 { "" } else { "s" }, text.trim_end()))
 }
 
+/// A manifest without fault.
+pub fn checked(manifest: &Path, board: Option<&str>) -> Result<compose::Checked> {
+    compose::check(manifest, board).map_err(|reports| failure(&reports))
+}
+
 /// Composes and builds a system, by default into a folder of its own below the target folder.
 pub fn build(manifest: &Path, board: Option<&str>, output: Option<&Path>) -> Result<Image> {
-    let checked = compose::check(manifest, board).map_err(|reports| failure(&reports))?;
+    let checked = checked(manifest, board)?;
     let name = manifest.file_stem().unwrap_or_default();
     let own = workspace::own().join("systems").join(name).join(checked.board());
     let folder = std::path::absolute(output.unwrap_or(&own)).map_err(|error| Failure::path(&own, error))?;

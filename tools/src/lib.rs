@@ -16,6 +16,7 @@ pub mod compose;
 pub mod composer;
 pub mod cross;
 pub mod decode;
+pub mod diff_command;
 pub mod epitaph;
 pub mod failure;
 pub mod guest_files;

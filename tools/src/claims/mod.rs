@@ -9,6 +9,7 @@
 //!
 //! Trusted by every claim, since nothing holds without them: the kernel and root.
 
+mod authority;
 mod check;
 mod control;
 mod exclusive;
@@ -20,6 +21,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+pub use authority::{Amount, Authority, Right, authority};
 pub use check::{Claim, Door, End, Kind, Thing, Verdict, check};
 pub use machine::{Device, Machine};
 pub use model::{Cap, Map, Model, Space, Thread, Unreadable, What};

@@ -71,6 +71,10 @@ pub struct Thread {
     pub fault: Option<ObjectId>,
     /// Initial stack pointer.
     pub stack: u32,
+    /// Its priority.
+    pub priority: u8,
+    /// The highest that it may give.
+    pub ceiling: u8,
     /// Its time.
     pub context: Option<ObjectId>,
     /// The vCPU that it runs.
@@ -192,7 +196,9 @@ impl Model {
                 let what = self.in_slot(slot);
                 self.grant(cnode, index, what, rights, badge)?;
             }
-            Record::Thread { tcb, cspace, vspace, ipc_buffer, fault, stack, context, vcpu, .. } => {
+            Record::Thread {
+                tcb, cspace, vspace, ipc_buffer, fault, stack, priority, ceiling, context, vcpu, ..
+            } => {
                 let thread = Thread {
                     tcb: self.is(tcb, |kind| matches!(kind, ObjectKind::Tcb))?,
                     cspace: self.is(cspace, |kind| matches!(kind, ObjectKind::CNode { .. }))?,
@@ -202,6 +208,8 @@ impl Model {
                         .map(|(end, _)| self.is(end, |kind| matches!(kind, ObjectKind::Endpoint)))
                         .transpose()?,
                     stack,
+                    priority,
+                    ceiling,
                     context: context
                         .map(|it| self.is(it, |kind| matches!(kind, ObjectKind::SchedContext { .. })))
                         .transpose()?,

@@ -49,8 +49,7 @@ pub fn compose(
     stand_in: &mut dyn FnMut(&ProgramName) -> Result<Vec<u8>, String>,
 ) -> Result<Desk, Vec<Report>> {
     let stem = Path::new(name).file_stem().map_or("system".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let checked = hold(Source::new(name, text.to_owned()), folder, None, &stem, None)?;
-    let (source, system) = (checked.source, checked.system);
+    let (source, system) = hold(Source::new(name, text.to_owned()), folder, None, &stem, None)?;
     if let Some(vm) = system.vms.first() {
         let name = &vm.vm.name;
         let problem = Problem::at(&name.span, format!("`{}` is a VM, and the desk has none", name.value), "a guest")

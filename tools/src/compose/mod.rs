@@ -26,6 +26,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
+pub use claims::{Subject, compiled_of, subject};
 pub use interfaces::declared;
 pub use materials::Inputs;
 pub use parse::check_name;
@@ -43,12 +44,20 @@ use std::path::{Path, PathBuf};
 pub struct Checked {
     source: Source,
     system: Resolved,
+    /// What it compiles to, with programs of no size.
+    compiled: Vec<u8>,
 }
 
 impl Checked {
     /// Name of its board.
     pub fn board(&self) -> &str {
         &self.system.board.name
+    }
+
+    /// What is compared of it with another.
+    pub fn subject(&self) -> Result<Subject, String> {
+        let claims = self.system.claims.iter().map(|claim| claim.whole.clone()).collect();
+        subject(&self.system.board, &self.compiled, claims)
     }
 
     /// One line about it.
@@ -139,10 +148,10 @@ fn check_text(
     stem: &str,
     board: Option<&str>,
 ) -> Result<Checked, Vec<Report>> {
-    let Checked { source, system } = hold(source, folder, packages, stem, board)?;
+    let (source, system) = hold(source, folder, packages, stem, board)?;
     let least = assemble::try_least(&system).map_err(|problem| vec![problem]);
-    match least.and_then(|compiled| claims::judge(&system, &compiled)) {
-        Ok(_) => Ok(Checked { source, system }),
+    match least.and_then(|compiled| claims::judge(&system, &compiled).map(|_| compiled)) {
+        Ok(compiled) => Ok(Checked { source, system, compiled }),
         Err(problems) => Err(source.reports(problems)),
     }
 }
@@ -154,7 +163,7 @@ fn hold(
     packages: Option<&[Package]>,
     stem: &str,
     board: Option<&str>,
-) -> Result<Checked, Vec<Report>> {
+) -> Result<(Source, Resolved), Vec<Report>> {
     let (mut manifest, mut problems) = parse::parse(source.text());
     let incomplete = !problems.is_empty();
     if incomplete {
@@ -171,7 +180,7 @@ fn hold(
         Some(system) if !incomplete && !unresolvable => {
             problems.extend(check::check(&system));
             if problems.is_empty() {
-                return Ok(Checked { source, system });
+                return Ok((source, system));
             }
         }
         _ => {}
@@ -181,7 +190,7 @@ fn hold(
 
 /// Composes a manifest and writes the image and its reports to the folder `output`.
 pub fn build(path: &Path, board: Option<&str>, output: &Path, inputs: &mut Inputs<'_>) -> Result<Built, Vec<Report>> {
-    let Checked { source, system } = check(path, board)?;
+    let Checked { source, system, .. } = check(path, board)?;
     let materials = materials::gather(&system, inputs).map_err(|problems| source.reports(problems))?;
     let composed = assemble::assemble(&system, &materials).map_err(|problems| source.reports(problems))?;
     let json = report::json(&system, &composed);

@@ -1,5 +1,6 @@
 //! Tests of the checker: on systems written by hand, and against a naive simulation.
 
+mod authority;
 mod made;
 mod naive;
 mod random;

@@ -11,6 +11,8 @@ use crate::compose::resolve::{Resolved, ResolvedChannel};
 pub struct Judged {
     /// What is claimed, as it was written.
     pub claim: String,
+    /// All of it on one line.
+    pub whole: String,
     /// Who may stand between.
     pub trust: Vec<String>,
     /// Which channels may be used.
@@ -45,6 +47,7 @@ pub fn judge(system: &Resolved, compiled: &[u8]) -> Result<Vec<Judged>, Vec<Prob
         }
         judged.push(Judged {
             claim: claim.text.clone(),
+            whole: claim.whole.clone(),
             trust: claim.trust.clone(),
             except: claim.except.iter().map(|&n| system.channels[n].name.value.clone()).collect(),
             time: claim.time,

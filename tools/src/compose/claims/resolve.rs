@@ -31,6 +31,8 @@ pub struct Claim {
     pub span: Span,
     /// It, as it was written.
     pub text: String,
+    /// All of it on one line: with who is trusted, which channels don't count, and whether time does.
+    pub whole: String,
     /// What is claimed.
     pub kind: Kind,
     /// Compartments that may stand between.
@@ -107,7 +109,16 @@ pub fn resolve(claim: &manifest::Claim, source: &str, scope: &Scope<'_>, problem
         manifest::ClaimKind::Exclusive(..) => "exclusive",
     };
     let text = format!("{word} = {text}");
-    (problems.len() == before).then(|| Claim { span: claim.span.clone(), text, kind, trust, except, time: claim.time })
+    let mut whole = text.clone();
+    for (word, names) in [("trust", &claim.trust), ("except", &claim.except)] {
+        let names: Vec<&str> = names.iter().map(|name| name.value.as_str()).collect();
+        if !names.is_empty() {
+            whole.push_str(&format!(", {word} {}", names.join(" and ")));
+        }
+    }
+    whole.push_str(if claim.time { ", time" } else { "" });
+    let resolved = Claim { span: claim.span.clone(), text, whole, kind, trust, except, time: claim.time };
+    (problems.len() == before).then_some(resolved)
 }
 
 impl Scope<'_> {

@@ -9,6 +9,8 @@ use serde::Serialize;
 pub struct ClaimLine {
     /// What is claimed, as it was written.
     pub claim: String,
+    /// All of it on one line.
+    pub whole: String,
     /// Compartments that may stand between.
     pub trust: Vec<String>,
     /// Channels that may be used.
@@ -21,6 +23,7 @@ pub struct ClaimLine {
 pub fn claims(judged: &[Judged]) -> Vec<ClaimLine> {
     let line = |it: &Judged| ClaimLine {
         claim: it.claim.clone(),
+        whole: it.whole.clone(),
         trust: it.trust.clone(),
         except: it.except.clone(),
         time: it.time,

@@ -4,7 +4,7 @@ use super::fake::{checked, materials};
 use super::round_trip::SYSTEM;
 use crate::compose::Checked;
 use crate::compose::assemble::assemble;
-use crate::compose::claims::judge;
+use crate::compose::claims::{compiled_of, judge};
 use abi::boot::root_slot;
 use abi::rights::{MapFlags, Rights};
 use std::sync::OnceLock;
@@ -141,6 +141,9 @@ fn claims_hold_and_stand_in_the_report() {
     assert_eq!(report.claims.len(), 5);
     assert_eq!(report.claims[0].claim, r#"no-flow = ["vm.linux", "vm.second", "component.quiet"]"#);
     assert_eq!(report.claims[1].except, ["service", "bell"]);
+    // What is compared with another system can be had from the image as well.
+    assert_eq!(compiled_of(&composed.elf), Ok(composed.system));
+    assert!(compiled_of(&crate::compose::tests::fake::component(4096)).is_err());
 }
 
 #[test]
