@@ -119,9 +119,7 @@ impl Maker {
     /// The world. Root has nothing more to do: it stops, and never comes back.
     pub fn done(mut self) -> World {
         let root = self.world.root;
-        while self.world.kernel.running() != Some(root) {
-            panic!("root is not the one that runs");
-        }
+        assert!(self.world.kernel.running() == Some(root), "root is not the one that runs");
         let words = [0; 4];
         self.world.syscall(Syscall::Call, root_slot::TCB, MessageInfo::new(TcbMethod::Suspend as u16, 0).0, words, 0);
         self.world
