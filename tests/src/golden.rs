@@ -1,6 +1,6 @@
 //! Golden transcripts: what each source says, in its order, without what changes from run to run.
 //!
-//! Sources are kept apart, since their order between them is a matter of timing. `BULKHEAD_UPDATE=1` writes what was seen.
+//! Sources are kept apart, and what one writes to its console and what it logs, since the order between them is a matter of timing. `BULKHEAD_UPDATE=1` writes what was seen.
 
 use crate::harness::{Ended, root};
 use std::fmt::Write as _;
@@ -50,7 +50,9 @@ fn without_place(line: &str) -> &str {
 pub fn transcript(ended: &Ended, sources: &[&str]) -> String {
     let mut text = String::new();
     for source in sources {
-        for line in ended.said(source) {
+        let (logged, written): (Vec<&str>, Vec<&str>) =
+            ended.said(source).into_iter().partition(|line| without_place(line) != *line);
+        for line in written.into_iter().chain(logged) {
             let _ = writeln!(text, "[{source}] {}", normalise(line).trim_end());
         }
     }
