@@ -116,13 +116,14 @@ fn every_way_in_which_others_were_broken_is_tried_or_not_claimed() {
     none(docs::unanswered_ways(&book("promises.md"), WAYS));
 }
 
-/// A folder of its own for a manifest's files, so that what it names is there.
+/// A folder of its own for a manifest's files, so that what it names is there, and is what the manifest says.
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    for file in ["files/zImage", "files/kernel.elf", "files/kernel.bin", "files/initrd.cpio", "files/driver.elf"] {
+    let driver = compose::desk::program(protocol::layout::LINK, vec![0; 4]);
+    for (file, bytes) in [("files/kernel.bin", vec![0; 4]), ("files/driver.elf", driver)] {
         let path = folder.join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, [0]).unwrap();
+        std::fs::write(path, bytes).unwrap();
     }
     folder
 }

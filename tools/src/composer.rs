@@ -1,7 +1,7 @@
 //! The one place where the running half of the tool meets the composing half: what the composer can't make is built
 //! and fetched here, and what it says is turned into an [`Image`] or a failure.
 
-use crate::compose::{self, Built, Inputs, ProgramName};
+use crate::compose::{self, Built, Inputs, Kept, ProgramName};
 use crate::failure::{EXIT_BAD_INPUT, Failure, Result};
 use crate::image::{Channel, Image, LogSource};
 use crate::{cross, guest_files, initramfs, workspace};
@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 /// Where `build` describes the image for `run`.
 pub const DESCRIPTION: &str = "image.json";
 
+/// What earlier builds have fetched.
+const KEPT: Kept<'static> = Kept { kernel: &guest_files::kept, shell: &initramfs::kept };
+
 fn failure(reports: &[Report]) -> Failure {
     let text = compose::render(reports, std::io::stderr().is_terminal());
     let count = reports.len();
@@ -22,7 +25,7 @@ fn failure(reports: &[Report]) -> Failure {
 
 /// A manifest without fault.
 pub fn checked(manifest: &Path, board: Option<&str>) -> Result<compose::Checked> {
-    compose::check(manifest, board).map_err(|reports| failure(&reports))
+    compose::check_with(manifest, board, &KEPT).map_err(|reports| failure(&reports))
 }
 
 /// Composes and builds a system, by default into a folder of its own below the target folder.
@@ -155,7 +158,7 @@ impl Fault {
 
 /// Checks a manifest, builds nothing, and returns the exit code.
 pub fn check(manifest: &Path, json: bool) -> Result<u8> {
-    let checked = compose::check(manifest, None);
+    let checked = compose::check_with(manifest, None, &KEPT);
     if !json {
         let checked = checked.map_err(|reports| failure(&reports))?;
         println!("{}: no problem", checked.summary());

@@ -19,6 +19,9 @@ fn home() -> PathBuf {
 /// Modules of a kernel's that a guest of ours needs: drivers for the documented machine. What a kernel has built in, or
 /// does not know, is not among its modules.
 const MODULES: [&str; 6] = ["virtio", "virtio_ring", "virtio_mmio", "virtio_console", "pvpanic", "pvpanic-mmio"];
+/// What a kernel and a busybox are called where they are kept.
+const KERNEL: &str = "vmlinuz";
+const BUSYBOX: &str = "busybox";
 /// Where they are kept, beside the kernel that they belong to.
 const MODULES_FOLDER: &str = "modules";
 
@@ -31,15 +34,31 @@ pub fn kernel(flavour: &str) -> Result<PathBuf> {
         return Err(Failure::new(format!("there is no kernel `{PREFIX}{flavour}`"))
             .mend(format!("use {}, or the path of a file", known.join(" or "))));
     }
-    cached(&home().join(flavour), "vmlinuz", Some(MODULES_FOLDER), |apt| {
+    cached(&home().join(flavour), KERNEL, Some(MODULES_FOLDER), |apt| {
         let meta = apt.package(&format!("linux-image-{flavour}"))?;
         apt.package(&real_kernel(&meta)?)
     })
 }
 
+/// The kernel of that name, if it was fetched before.
+pub fn kept(name: &str) -> Option<PathBuf> {
+    let folder = home().join(name.strip_prefix(PREFIX)?);
+    complete(&folder.join(KERNEL), Some(&folder.join(MODULES_FOLDER))).then(|| folder.join(KERNEL))
+}
+
+/// The busybox, if it was fetched before.
+pub fn kept_busybox() -> Option<PathBuf> {
+    Some(home().join(BUSYBOX).join(BUSYBOX)).filter(|path| complete(path, None))
+}
+
+/// Whether a file is there, and the folder of what belongs to it.
+fn complete(path: &Path, beside: Option<&Path>) -> bool {
+    path.is_file() && beside.is_none_or(Path::is_dir)
+}
+
 /// A busybox that needs no library.
 pub fn busybox() -> Result<PathBuf> {
-    cached(&home().join("busybox"), "busybox", None, |apt| apt.package("busybox-static"))
+    cached(&home().join(BUSYBOX), BUSYBOX, None, |apt| apt.package("busybox-static"))
 }
 
 /// The modules that came with a kernel that [`kernel`] returned, sorted by name.
@@ -125,7 +144,7 @@ fn cached(
 ) -> Result<PathBuf> {
     let path = folder.join(file);
     let modules = modules.map(|modules| folder.join(modules));
-    let complete = || path.is_file() && modules.as_ref().is_none_or(|modules| modules.is_dir());
+    let complete = || complete(&path, modules.as_deref());
     if complete() {
         return Ok(path);
     }

@@ -165,25 +165,37 @@ pub fn archive(busybox: &[u8], modules: &[Module]) -> std::io::Result<Vec<u8>> {
 /// The archive with Debian's busybox, as a file: for the kernel that [`guest_files::kernel`] has under that name, or for one of the user's own, of
 /// whose modules we know nothing.
 pub fn build(kernel: Option<&str>) -> Result<PathBuf> {
-    let busybox = read(&guest_files::busybox()?)?;
-    let (path, files) = match kernel {
-        Some(kernel) => {
-            let kernel = guest_files::kernel(kernel)?;
-            (kernel.with_file_name("initramfs.cpio"), guest_files::modules(&kernel)?)
-        }
-        None => (workspace::own().join("guests/initramfs.cpio"), Vec::new()),
+    let busybox = guest_files::busybox()?;
+    let kernel = kernel.map(guest_files::kernel).transpose()?;
+    let path = match &kernel {
+        Some(kernel) => kernel.with_file_name("initramfs.cpio"),
+        None => workspace::own().join("guests/initramfs.cpio"),
     };
-    let module = |file: &PathBuf| {
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Module { name, bytes: read(file)? })
-    };
-    let modules = files.iter().map(module).collect::<Result<Vec<_>>>()?;
-    let bytes = archive(&busybox, &modules).map_err(|error| Failure::path(&path, error))?;
+    let bytes = contents(&busybox, kernel.as_deref())?;
     if std::fs::read(&path).is_ok_and(|old| old == bytes) {
         return Ok(path);
     }
     workspace::write(&path, &bytes)?;
     Ok(path)
+}
+
+/// What [`build`] would write, if all that it needs was fetched before.
+pub fn kept(kernel: Option<&str>) -> Option<Vec<u8>> {
+    let kernel = match kernel {
+        Some(name) => Some(guest_files::kept(name)?),
+        None => None,
+    };
+    contents(&guest_files::kept_busybox()?, kernel.as_deref()).ok()
+}
+
+fn contents(busybox: &Path, kernel: Option<&Path>) -> Result<Vec<u8>> {
+    let files = kernel.map(guest_files::modules).transpose()?.unwrap_or_default();
+    let module = |file: &PathBuf| {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Module { name, bytes: read(file)? })
+    };
+    let modules = files.iter().map(module).collect::<Result<Vec<_>>>()?;
+    archive(&read(busybox)?, &modules).map_err(|error| Failure::path(busybox, error))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -1,14 +1,15 @@
 //! A checked system and its materials become an image: the pure part of building.
 
+use super::at_hand::AtHand;
 use super::check::GUEST_RAM_BASE;
 use super::claims::{self, Judged};
 use super::elf::{self, PAGE, Piece, Program};
 use super::emit;
-use super::guest::{Kernel, Loaded, Placed, Request, cmdline, load};
+use super::guest::{Complaint, Kernel, Loaded, Placed, Request, cmdline, load, room};
 use super::interfaces::{self, Joint};
 use super::layout::plan::Plan;
 use super::layout::{Programs, lay_out};
-use super::manifest::{ConsoleKind, ProgramSource};
+use super::manifest::{ConsoleKind, Vm};
 use super::materials::{self, GuestFiles, Materials};
 use super::pack::{self, Arrangement, KernelPlace};
 use super::problem::Problem;
@@ -100,8 +101,9 @@ pub fn assemble(system: &Resolved, materials: &Materials) -> Result<Composed, Ve
     })
 }
 
-/// Compiles a system with programs of one page and guests of one byte: what does not start like this never will. The compiled system.
-pub fn try_least(system: &Resolved) -> Result<Vec<u8>, Problem> {
+/// Compiles a system with what is at hand, and for the rest with programs of one page and guests of one byte: what does not start like
+/// this never will. The compiled system.
+pub fn try_least(system: &Resolved, at_hand: &AtHand) -> Result<Vec<u8>, Problem> {
     let page = |address: u32| Program {
         entry: address,
         pieces: vec![Piece {
@@ -113,15 +115,19 @@ pub fn try_least(system: &Resolved) -> Result<Vec<u8>, Problem> {
         }],
     };
     let names = materials::components(system);
-    let programs = vec![page(protocol::layout::LINK); names.len()];
+    let known = |name: &ProgramName| at_hand.programs.iter().find(|(known, _)| known == name);
+    let least = page(protocol::layout::LINK);
+    let programs: Vec<_> =
+        names.iter().map(|name| known(name).map_or_else(|| least.clone(), |(_, known)| known.clone())).collect();
     let file = Placed { name: "device-tree", address: GUEST_RAM_BASE as u32, bytes: Arc::new(vec![0]) };
     let guest = Loaded { files: vec![file], entry: GUEST_RAM_BASE as u32, arguments: [0; 3] };
+    let guests: Vec<_> = at_hand.guests.iter().map(|loaded| loaded.clone().unwrap_or_else(|| guest.clone())).collect();
     let parts = Parts {
         kernel: &page(system.board.kernel_address as u32),
         root: &page(ROOT_LINK_ADDRESS),
         programs: &programs,
         names: names.iter().collect(),
-        guests: &vec![guest; system.vms.len()],
+        guests: &guests,
     };
     compile(system, &parts).map(|compiled| compiled.system)
 }
@@ -182,23 +188,27 @@ fn root(bytes: &[u8], problems: &mut Vec<Problem>) -> Option<Program> {
         .ok()
 }
 
-fn program(system: &Resolved, name: &ProgramName, bytes: &[u8], problems: &mut Vec<Problem>) -> Option<Program> {
+/// A component's program, if it can be one.
+pub fn program(system: &Resolved, name: &ProgramName, bytes: &[u8], problems: &mut Vec<Problem>) -> Option<Program> {
     let written = system.components.iter().find(|component| component.program == *name);
     let program = elf::read(bytes)
         .and_then(|program| elf::as_component(program, protocol::layout::LINK, protocol::layout::STACKS));
-    let problem = |error: String| match written.map(|component| &component.component.program) {
-        Some(ProgramSource::Crate(at) | ProgramSource::Elf(at)) => Problem::at(
+    let problem = |error: String| {
+        match written.map(|component| component.component.program.at()) {
+        Some(at) => Problem::at(
             &at.span,
             format!("`{}` can't be a component: {error}", at.value),
             "this program",
         )
         .help("components are ELFs for 32-bit Arm, linked by the runtime's script: see `cargo bulkhead new component`"),
         None => Problem::new(format!("{name:?}: {error}")),
+    }
     };
     program.map_err(|error| problems.push(problem(error))).ok()
 }
 
-fn guest(vm: &ResolvedVm, files: &GuestFiles, problems: &mut Vec<Problem>) -> Option<Loaded> {
+/// A guest with its files in its RAM, if it can be booted.
+pub fn guest(vm: &ResolvedVm, files: &GuestFiles, problems: &mut Vec<Problem>) -> Option<Loaded> {
     let vm = &vm.vm;
     let raw = vm.load.as_ref().zip(vm.entry.as_ref());
     let raw = raw.map(|(load, entry)| (load.value as u32, entry.value as u32));
@@ -218,7 +228,15 @@ fn guest(vm: &ResolvedVm, files: &GuestFiles, problems: &mut Vec<Problem>) -> Op
         cmdline: &cmdline,
         virtio_console: vm.console == ConsoleKind::Virtio,
     };
-    load(&request)
-        .map_err(|(message, help)| problems.push(Problem::at(&vm.ram.span, message, "too small").help(help)))
-        .ok()
+    load(&request).map_err(|complaint| problems.push(no_room(vm, complaint))).ok()
+}
+
+/// Holds an initial file system against the RAM of its guest, whose kernel is not known yet.
+pub fn initrd_alone(vm: &ResolvedVm, initrd: Option<&Arc<Vec<u8>>>, problems: &mut Vec<Problem>) {
+    let bytes = initrd.map(|initrd| initrd.len() as u64);
+    problems.extend(room(vm.vm.ram.value, None, bytes).err().map(|complaint| no_room(&vm.vm, complaint)));
+}
+
+fn no_room(vm: &Vm, (message, help): Complaint) -> Problem {
+    Problem::at(&vm.ram.span, message, "not enough").help(help)
 }

@@ -12,8 +12,8 @@ use abi::object::UNTYPED_BITS_MIN;
 pub const GUEST_RAM_BASE: u64 = protocol::layout::GUEST_RAM as u64;
 /// The most RAM of a guest: up to 3 GiB in its address space.
 pub const GUEST_RAM_MAX: u64 = 2 << 30;
-/// The least.
-pub const GUEST_RAM_MIN: u64 = 2 << 20;
+/// The least: the device tree has 2 MiB for itself.
+pub const GUEST_RAM_MIN: u64 = 4 << 20;
 /// The most channels of the console: one bit of its notification for each, and the UART's.
 pub const CONSOLE_CLIENTS_MAX: usize = 29;
 

@@ -105,7 +105,8 @@ fn zimage_head() -> Vec<u8> {
     head
 }
 
-fn program(address: u32, code: Vec<u8>) -> Vec<u8> {
+/// An ELF of nothing but that code, linked to that address and entered at its first byte.
+pub fn program(address: u32, code: Vec<u8>) -> Vec<u8> {
     let (memory_bytes, flags) = (code.len() as u32, MapFlags::READ | MapFlags::EXECUTE);
     elf::write(address, &[Piece { address, physical: address, bytes: code, memory_bytes, flags }])
 }

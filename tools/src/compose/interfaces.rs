@@ -1,6 +1,6 @@
 //! Whether the two ends of a channel mean the same: what their programs declare of it, read from their ELFs and compared.
 
-use super::manifest::{ChannelKind, ProgramSource};
+use super::manifest::ChannelKind;
 use super::materials::ProgramFile;
 use super::problem::{At, Problem};
 use super::resolve::{ProgramName, Resolved, ResolvedChannel};
@@ -65,7 +65,7 @@ pub fn join(system: &Resolved, programs: &[ProgramFile], problems: &mut Vec<Prob
     let mut known: BTreeMap<&ProgramName, Vec<Declaration>> = BTreeMap::new();
     for component in &system.components {
         let Some(program) = programs.iter().find(|program| program.name == component.program) else { continue };
-        let (ProgramSource::Crate(at) | ProgramSource::Elf(at)) = &component.component.program;
+        let at = component.component.program.at();
         match declared(&program.bytes) {
             Ok(found) => _ = known.insert(&program.name, found),
             Err(error) => {

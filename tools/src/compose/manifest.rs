@@ -101,6 +101,15 @@ pub enum ProgramSource {
     Elf(At<String>),
 }
 
+impl ProgramSource {
+    /// What was written, and where.
+    pub fn at(&self) -> &At<String> {
+        match self {
+            Self::Crate(at) | Self::Elf(at) => at,
+        }
+    }
+}
+
 /// A `[component.NAME]`.
 #[derive(Clone, Debug)]
 pub struct Component {

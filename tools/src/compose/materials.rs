@@ -111,7 +111,11 @@ pub fn components(system: &Resolved) -> Vec<ProgramName> {
     needed
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+/// What mends a file that can't be had, if nothing better is known.
+pub const NAME_ANOTHER: &str = "name another, or the path of a file that can be read";
+
+/// Reads a file; the error names it.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
@@ -121,10 +125,7 @@ fn guests(system: &Resolved, inputs: &mut Inputs<'_>, problems: &mut Vec<Problem
         let path = match source {
             FileSource::Path(path) => Ok(path.clone()),
             FileSource::Known(name) => (inputs.fetch)(name),
-            FileSource::Shell => (inputs.shell)(match kernel {
-                FileSource::Known(name) => Some(name),
-                _ => None,
-            }),
+            FileSource::Shell => (inputs.shell)(kernel.fetched()),
         };
         let bytes = path.and_then(|path| match cache.get(&path) {
             Some(bytes) => Ok(bytes.clone()),
@@ -135,7 +136,7 @@ fn guests(system: &Resolved, inputs: &mut Inputs<'_>, problems: &mut Vec<Problem
             }
         });
         let problem = |failure: Failure| {
-            let mend = failure.mend.unwrap_or_else(|| "name another, or the path of a file".to_owned());
+            let mend = failure.mend.unwrap_or_else(|| NAME_ANOTHER.to_owned());
             Problem::at(&at.span, failure.what, "can't be had").help(mend)
         };
         bytes.map_err(|error| problems.push(problem(error))).ok()

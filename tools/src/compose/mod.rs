@@ -6,6 +6,7 @@
 //! file touch the world. [`desk`] composes for a test that has the programs itself.
 
 mod assemble;
+mod at_hand;
 mod check;
 mod claims;
 mod defaults;
@@ -26,6 +27,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
+pub use at_hand::Kept;
 pub use claims::{Subject, compiled_of, subject};
 pub use interfaces::declared;
 pub use materials::Inputs;
@@ -112,15 +114,20 @@ pub struct Speaker {
     pub vm: bool,
 }
 
-/// Checks a manifest. All that is wrong is told at once.
+/// Checks a manifest and the files that it names. All that is wrong is told at once.
 pub fn check(path: &Path, board: Option<&str>) -> Result<Checked, Vec<Report>> {
+    check_with(path, board, &Kept::NOTHING)
+}
+
+/// The same, with what was fetched before.
+pub fn check_with(path: &Path, board: Option<&str>, kept: &Kept<'_>) -> Result<Checked, Vec<Report>> {
     let name = path.display().to_string();
     let text = read(path).map_err(|problem| Source::new(&name, String::new()).reports(vec![problem]))?;
     // Without the list cargo itself will tell of a wrong name, and of what is wrong with the list.
     let packages = workspace::packages().ok();
     let folder = path.parent().unwrap_or(Path::new(""));
     let stem = path.file_stem().map_or("system".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    check_text(Source::new(name, text), folder, packages.as_deref(), &stem, board)
+    check_text(Source::new(name, text), folder, packages.as_deref(), &stem, board, kept)
 }
 
 /// A manifest's text.
@@ -147,9 +154,11 @@ fn check_text(
     packages: Option<&[Package]>,
     stem: &str,
     board: Option<&str>,
+    kept: &Kept<'_>,
 ) -> Result<Checked, Vec<Report>> {
     let (source, system) = hold(source, folder, packages, stem, board)?;
-    let least = assemble::try_least(&system).map_err(|problem| vec![problem]);
+    let at_hand = at_hand::look(&system, kept).map_err(|problems| source.reports(problems))?;
+    let least = assemble::try_least(&system, &at_hand).map_err(|problem| vec![problem]);
     match least.and_then(|compiled| claims::judge(&system, &compiled).map(|_| compiled)) {
         Ok(compiled) => Ok(Checked { source, system, compiled }),
         Err(problems) => Err(source.reports(problems)),

@@ -49,6 +49,16 @@ pub enum FileSource {
     Shell,
 }
 
+impl FileSource {
+    /// The name by which it is fetched, if it is.
+    pub fn fetched(&self) -> Option<&str> {
+        match self {
+            Self::Known(name) if !name.starts_with(PACKAGE_PREFIX) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// A component.
 #[derive(Clone, Debug)]
 pub struct ResolvedComponent {

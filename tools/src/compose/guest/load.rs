@@ -8,7 +8,8 @@
 use super::devicetree::{self, Machine};
 use super::kernel::Kernel;
 use crate::compose::check::GUEST_RAM_BASE;
-use crate::compose::parse::units::show_size;
+use crate::compose::elf;
+use crate::compose::parse::units::{show_about, show_below, show_size};
 use std::sync::Arc;
 
 const MIB: u64 = 1 << 20;
@@ -66,29 +67,13 @@ pub struct Loaded {
     pub arguments: [u32; 3],
 }
 
-/// Places a guest's files. The error says what is wrong, and what mends it.
-pub fn load(request: &Request<'_>) -> Result<Loaded, (String, String)> {
-    let ram_end = GUEST_RAM_BASE + request.ram_bytes;
-    let top = GUEST_RAM_BASE + request.ram_bytes.min(LOW_MEMORY);
-    let initrd_bytes = request.initrd.map_or(0, |initrd| initrd.len() as u64);
-    let below = initrd_bytes.next_multiple_of(4096) + TREE_BYTES;
-    let too_small = |kernel: u64| {
-        let needed = (kernel + below).next_multiple_of(2 * MIB);
-        let message = format!(
-            "{} of RAM can't hold the guest: its kernel needs {}, its initrd {}, its device tree {}",
-            show_size(request.ram_bytes),
-            show_size(kernel.next_multiple_of(MIB)),
-            show_size(initrd_bytes.next_multiple_of(MIB)),
-            show_size(TREE_BYTES)
-        );
-        (message, format!("write at least ram = \"{}\"", show_size(needed)))
-    };
-    let tree_at = (top / TREE_BYTES).saturating_sub(1) * TREE_BYTES;
-    let initrd_at = tree_at.saturating_sub(initrd_bytes) & !4095;
-    if top < GUEST_RAM_BASE + below {
-        return Err(too_small(0));
-    }
-    let (mut files, entry, limit) = match request.kernel {
+/// What is wrong, and what mends it.
+pub type Complaint = (String, String);
+
+/// Places a guest's files.
+pub fn load(request: &Request<'_>) -> Result<Loaded, Complaint> {
+    let initrd_bytes = request.initrd.map(|initrd| initrd.len() as u64);
+    let (mut files, entry, end) = match request.kernel {
         Kernel::ZImage { unpacked_bytes } => {
             let (address, end) = zimage(*unpacked_bytes, request.kernel_bytes.len() as u64);
             let file = Placed { name: "kernel", address: address as u32, bytes: request.kernel_bytes.clone() };
@@ -103,15 +88,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, (String, String)> {
             let mut files = Vec::new();
             let mut end = GUEST_RAM_BASE;
             for piece in &program.pieces {
-                let (from, to) = (u64::from(piece.physical), u64::from(piece.physical) + u64::from(piece.memory_bytes));
-                if from < GUEST_RAM_BASE || to > ram_end {
-                    let message = format!("the kernel's segment {from:#x}-{to:#x} is outside its RAM");
-                    return Err((
-                        message,
-                        format!("its RAM goes from {GUEST_RAM_BASE:#x} to {ram_end:#x}: link it there"),
-                    ));
-                }
-                end = end.max(to);
+                end = end.max(segment_end(piece)?);
                 if !piece.bytes.is_empty() {
                     files.push(Placed {
                         name: "kernel",
@@ -123,9 +100,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, (String, String)> {
             (files, *entry, end)
         }
     };
-    if limit > initrd_at {
-        return Err(too_small(limit - GUEST_RAM_BASE));
-    }
+    let Room { initrd_at, tree_at } = room(request.ram_bytes, Some(end), initrd_bytes)?;
     if let Some(initrd) = request.initrd {
         files.push(Placed { name: "initrd", address: initrd_at as u32, bytes: initrd.clone() });
     }
@@ -134,11 +109,62 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, (String, String)> {
         ram_bytes: request.ram_bytes as u32,
         vcpus: 1,
         cmdline: request.cmdline,
-        initrd: request.initrd.map(|_| (initrd_at as u32, initrd_at as u32 + initrd_bytes as u32)),
+        initrd: initrd_bytes.map(|bytes| (initrd_at as u32, (initrd_at + bytes) as u32)),
         virtio_console: request.virtio_console,
     });
     files.push(Placed { name: "device-tree", address: tree_at as u32, bytes: Arc::new(tree) });
     Ok(Loaded { files, entry: entry | u32::from(request.thumb), arguments: [0, 0xffff_ffff, tree_at as u32] })
+}
+
+/// The end of an ELF's segment, if a guest's RAM can be there.
+fn segment_end(piece: &elf::Piece) -> Result<u64, Complaint> {
+    let (from, to) = (u64::from(piece.physical), u64::from(piece.physical) + u64::from(piece.memory_bytes));
+    let most = GUEST_RAM_BASE + LOW_MEMORY - TREE_BYTES;
+    if from >= GUEST_RAM_BASE && to <= most {
+        return Ok(to);
+    }
+    let message = format!("the kernel's segment {from:#x}-{to:#x} is outside its RAM");
+    Err((
+        message,
+        format!(
+            "a guest's RAM begins at {GUEST_RAM_BASE:#x}, and a kernel can be there up to {most:#x}: link it there"
+        ),
+    ))
+}
+
+/// Where what is at the top of RAM goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    initrd_at: u64,
+    tree_at: u64,
+}
+
+/// Finds room for the device tree and the initial file system of so many bytes above a kernel that ends there. What is not known is
+/// `None`, and then what is missed is missed in any case.
+pub fn room(ram_bytes: u64, kernel_end: Option<u64>, initrd_bytes: Option<u64>) -> Result<Room, Complaint> {
+    let kernel = kernel_end.map(|end| end - GUEST_RAM_BASE);
+    let initrd = initrd_bytes.unwrap_or(0).next_multiple_of(4096);
+    let needed = (kernel.unwrap_or(0) + initrd).next_multiple_of(TREE_BYTES) + TREE_BYTES;
+    if needed <= ram_bytes.min(LOW_MEMORY) {
+        let top = GUEST_RAM_BASE + ram_bytes.min(LOW_MEMORY);
+        let tree_at = (top / TREE_BYTES - 1) * TREE_BYTES;
+        return Ok(Room { initrd_at: tree_at - initrd, tree_at });
+    }
+    let parts = [("its kernel", kernel), ("its initrd", initrd_bytes), ("its device tree", Some(TREE_BYTES))];
+    let parts = parts.iter().filter_map(|(what, bytes)| Some(format!("{what} needs {}", show_about((*bytes)?))));
+    let parts = parts.collect::<Vec<_>>().join(", ");
+    if needed <= LOW_MEMORY {
+        let message = format!("{} of RAM can't hold the guest: {parts}", show_size(ram_bytes));
+        return Err((message, format!("write at least ram = \"{}\"", show_size(needed))));
+    }
+    let low = show_size(LOW_MEMORY);
+    let message = format!("no RAM is enough for the guest, whose files lie in its first {low}: {parts}");
+    let left = LOW_MEMORY.saturating_sub(TREE_BYTES + kernel.unwrap_or(0)) & !4095;
+    let help = match initrd_bytes {
+        Some(_) if left > 0 => format!("make the initrd smaller: {} are left for it", show_below(left)),
+        _ => format!("the kernel must end below {:#x}", GUEST_RAM_BASE + LOW_MEMORY - TREE_BYTES),
+    };
+    Err((message, help))
 }
 
 /// Where a zImage goes, and the end of what it uses of low addresses.
@@ -206,6 +232,34 @@ mod tests {
         assert!(message.contains("32MiB of RAM can't hold the guest"), "{message}");
         let needed = help.split('"').nth(1).and_then(crate::compose::parse::units::size).unwrap();
         assert!(load(&request(&kernel, &bytes, &initrd, needed)).is_ok(), "{help}");
+    }
+
+    #[test]
+    fn every_remedy_is_the_least_that_mends() {
+        use crate::compose::parse::units::size;
+        let end = |bytes: u64| Some(GUEST_RAM_BASE + bytes);
+        let odd = [1, 4095, 4096, MIB + 1, 5 * MIB, 21 * MIB + 12_345];
+        for (kernel, initrd) in odd.iter().flat_map(|kernel| odd.map(|initrd| (end(*kernel), Some(initrd)))) {
+            for (kernel, initrd) in [(kernel, initrd), (kernel, None), (None, initrd)] {
+                let (message, help) = room(0, kernel, initrd).unwrap_err();
+                let needed = help.split('"').nth(1).and_then(size).unwrap();
+                assert!(room(needed, kernel, initrd).is_ok(), "{help}");
+                assert!(room(needed - 2 * MIB, kernel, initrd).is_err(), "{help}");
+                assert_eq!(
+                    (message.contains("initrd"), message.contains("kernel")),
+                    (initrd.is_some(), kernel.is_some())
+                );
+            }
+        }
+        // Beyond low memory no RAM helps: what is left for the initial file system is told instead.
+        let kernel = end(50 * MIB);
+        let (message, help) = room(2048 * MIB, kernel, Some(600 * MIB)).unwrap_err();
+        assert!(message.contains("no RAM is enough") && help.contains("460MiB are left"), "{message} {help}");
+        assert!(
+            room(2048 * MIB, kernel, Some(460 * MIB)).is_ok() && room(2048 * MIB, kernel, Some(460 * MIB + 1)).is_err()
+        );
+        let (_, help) = room(2048 * MIB, end(511 * MIB), Some(1)).unwrap_err();
+        assert!(help.contains("end below 0x5fe00000"), "{help}");
     }
 
     #[test]

@@ -7,4 +7,4 @@ mod load;
 
 pub use cmdline::cmdline;
 pub use kernel::Kernel;
-pub use load::{Loaded, Placed, Request, load};
+pub use load::{Complaint, Loaded, Placed, Request, load, room};

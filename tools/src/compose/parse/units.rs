@@ -51,6 +51,11 @@ pub fn show_about(bytes: u64) -> String {
     format!("{}.{}MiB", tenths / 10, tenths % 10)
 }
 
+/// A size for people, rounded down: at most this.
+pub fn show_below(bytes: u64) -> String {
+    if bytes < 1 << 20 { show_size(bytes >> 10 << 10) } else { show_size(bytes >> 20 << 20) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +64,7 @@ mod tests {
     fn sizes_are_rounded_up() {
         let shown = [4097, 1 << 20, (1 << 20) + 1, 256 << 20, 1500 << 10, 1 << 30].map(show_about);
         assert_eq!(shown, ["5KiB", "1MiB", "1.1MiB", "256MiB", "1.5MiB", "1GiB"]);
+        assert_eq!([5000, (3 << 20) - 1, 3 << 20].map(show_below), ["4KiB", "2MiB", "3MiB"]);
     }
 
     #[test]

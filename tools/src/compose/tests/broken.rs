@@ -4,7 +4,7 @@
 use super::fake::{checked, with_inputs};
 use crate::compose::assemble::assemble;
 use crate::compose::problem::{Source, render};
-use crate::compose::{Inputs, check_text, materials};
+use crate::compose::{Inputs, Kept, check_text, materials};
 use crate::failure::Failure;
 use crate::workspace::Package;
 use miette::Report;
@@ -21,7 +21,8 @@ fn compose(path: &Path) -> Result<(), Vec<Report>> {
     let text = std::fs::read_to_string(path).unwrap();
     let package = |name: &str| Package { name: name.to_owned(), program: name != LIBRARY };
     let packages: Vec<Package> = PROGRAMS.iter().chain([&LIBRARY]).map(|name| package(name)).collect();
-    let checked = check_text(Source::new(name, text), path.parent().unwrap(), Some(&packages), "broken", None)?;
+    let checked =
+        check_text(Source::new(name, text), path.parent().unwrap(), Some(&packages), "broken", None, &Kept::NOTHING)?;
     let source = checked.source.clone();
     let materials = with_inputs(|inputs| materials::gather(&checked.system, inputs));
     let materials = materials.map_err(|problems| source.reports(problems))?;

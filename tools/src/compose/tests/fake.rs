@@ -4,7 +4,7 @@ use crate::compose::elf::{self, Piece};
 use crate::compose::materials::{Inputs, Materials, gather};
 use crate::compose::problem::Source;
 use crate::compose::resolve::{ProgramName, Resolved};
-use crate::compose::{Checked, check_text};
+use crate::compose::{Checked, Kept, check_text};
 use crate::failure::Failure;
 use abi::rights::MapFlags;
 use miette::Report;
@@ -165,7 +165,7 @@ pub fn with_inputs<T>(use_them: impl FnOnce(&mut Inputs<'_>) -> T) -> T {
 
 /// Checks a manifest that stands in a test.
 pub fn checked(text: &str) -> Result<Checked, Vec<Report>> {
-    check_text(Source::new("test.toml", text.to_owned()), Path::new(""), None, "test", None)
+    check_text(Source::new("test.toml", text.to_owned()), Path::new(""), None, "test", None, &Kept::NOTHING)
 }
 
 /// Materials for a system.

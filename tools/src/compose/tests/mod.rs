@@ -1,5 +1,6 @@
 //! Tests of the whole composer: broken manifests, and systems that are composed and read back.
 
+mod at_hand;
 mod broken;
 mod claims;
 pub mod fake;
