@@ -156,7 +156,7 @@ fn a_vmm_server_that_dies_is_told_of_by_its_own_program_and_its_vm_starts_again(
         let at = image.windows(code.len()).position(|bytes| bytes == code).expect("its code is in the image");
         image[at..at + 4].copy_from_slice(&UDF);
     });
-    let ended = Run::manifest(image, 60).go().ended_with(0);
+    let ended = Run::manifest(image, 60).go().ended_with(1);
     let told = told(&ended, "bare");
     assert_eq!(told[0], format!("ERROR bare died: {NOT_AN_INSTRUCTION}, address #, hsr #"), "{}", ended.story());
     assert_eq!(told[1..5], REGISTERS, "{}", ended.story());

@@ -57,7 +57,8 @@ fn a_bare_guest_in_thumb_code() {
 
 #[test]
 fn a_guest_that_asks_for_a_reset_starts_again_but_not_for_ever() {
-    let ended = Run::system("bare-reset", 60).go().ended_with(0);
+    let ended = Run::system("bare-reset", 60).go().ended_with(1);
+    assert!(ended.err.contains("asks to be reset again and again"), "{}", ended.story());
     let starts = ended.said("bare").iter().filter(|line| **line == "bare guest in ARM").count();
     assert!((2..=8).contains(&starts), "{starts} starts\n{}", ended.story());
     ended.tells("asks to be reset again and again");

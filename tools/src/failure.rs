@@ -7,6 +7,8 @@ use std::path::Path;
 pub const EXIT_CRASHED: u8 = 1;
 /// Exit code: the input or the machine is not as it must be.
 pub const EXIT_BAD_INPUT: u8 = 2;
+/// Exit code: QEMU died of a signal, or was told to end from outside. Nothing follows for the system that it ran.
+pub const EXIT_QEMU_KILLED: u8 = 125;
 /// Exit code: time ran out.
 pub const EXIT_TIMEOUT: u8 = 124;
 /// Exit code: the user interrupted.

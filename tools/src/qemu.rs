@@ -1,12 +1,12 @@
 //! A board in QEMU: its command line, its life, and its end.
 
-use crate::failure::{EXIT_CRASHED, Failure, Result};
+use crate::failure::{EXIT_CRASHED, EXIT_QEMU_KILLED, Failure, Result};
 use crate::interrupt::Group;
 use crate::packages::{self, Need};
 use crate::process::{self, Kept};
 use boards::Board;
 use std::io::Read;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,8 @@ const PROGRAM: &str = "qemu-system-arm";
 pub const PROGRAM_VARIABLE: &str = "BULKHEAD_QEMU";
 /// QEMU traces this when the machine switches itself off; it does not when it resets.
 const POWER_OFF_TRACE: &str = "qemu_system_shutdown_request";
+/// QEMU says this when it ends since a signal told it to.
+const TOLD_TO_END: &str = "terminating on signal";
 /// What makes two runs the same, beside what the machine wants for it.
 pub const FIXED: [&str; 6] = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2024-01-01,clock=vm"];
 /// No reset, and a trace of the machine's own end.
@@ -165,10 +167,18 @@ impl Qemu {
         self.group.take().map(Group::forget).unwrap_or_default();
         // Its last words may still be on their way through the pipe.
         std::thread::sleep(Duration::from_millis(20));
+        let complaints = self.complaints();
+        // Asked politely, it ends well.
+        let asked = complaints.lines().find(|line| line.contains(TOLD_TO_END));
+        if let Some(how) = asked.map(str::to_owned).or(status.signal().map(|_| status.to_string())) {
+            let what = format!("QEMU was killed, or died of a fault of its own ({how})\n{complaints}");
+            return Err(Failure::new(what.trim_end())
+                .mend("see who sends it signals; if it is out of memory, give the system less or the host more")
+                .exit(EXIT_QEMU_KILLED));
+        }
         if !status.success() {
-            let what = format!("QEMU died ({status})\n{}", self.complaints());
-            let exit = if status.code().is_some() { Failure::new("").exit } else { EXIT_CRASHED };
-            return Err(Failure::new(what.trim_end()).exit(exit));
+            let what = format!("QEMU died ({status})\n{complaints}");
+            return Err(Failure::new(what.trim_end()));
         }
         let traced = self.complaints.lock().is_ok_and(|kept| kept.contains(POWER_OFF_TRACE));
         Ok(if traced { End::PoweredOff } else { End::Reset })

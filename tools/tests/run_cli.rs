@@ -68,10 +68,32 @@ fn a_system_that_powers_off_ends_with_0_and_its_lines_have_their_source() {
 }
 
 #[test]
-fn a_reset_is_told_apart() {
+fn a_reset_is_told_apart_and_is_no_good_end() {
     let output = Fake::new("reset", "echo boot").run(&[]);
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("has reset itself"), "{}", err(&output));
+}
+
+#[test]
+fn an_end_without_the_line_that_was_waited_for_is_never_0() {
+    for (name, script) in [("until-off", format!("echo boot; {POWER_OFF}")), ("until-reset", "echo boot".to_owned())] {
+        let output = Fake::new(name, &script).run(&["--until", "never"]);
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(err(&output).contains("`never` never matched"), "{}", err(&output));
+    }
+}
+
+#[test]
+fn a_machine_that_was_killed_from_outside_has_a_code_and_a_message_of_its_own() {
+    let politely = "echo boot; echo 'qemu-system-arm: terminating on signal 15 from pid 1 (kill)' >&2";
+    for (name, script, told) in
+        [("term", politely, "terminating on signal 15"), ("kill", "echo boot; kill -KILL $$", "SIGKILL")]
+    {
+        let output = Fake::new(name, script).run(&[]);
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(125), "{said}");
+        assert!(said.contains("QEMU was killed") && said.contains(told) && !said.contains("reset"), "{said}");
+    }
 }
 
 #[test]
@@ -131,7 +153,7 @@ fn a_machine_that_cannot_run_is_told_with_its_own_words() {
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("no such cpu"), "{}", err(&output));
     let killed = Fake::new("killed", "kill -SEGV $$").run(&[]);
-    assert_eq!(killed.status.code(), Some(1));
+    assert_eq!(killed.status.code(), Some(125));
     let missing = Fake::new("missing", "true");
     let output = missing.command(&[]).env("BULKHEAD_QEMU", "/no/such/machine").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -146,7 +168,7 @@ fn input_goes_line_by_line_when_the_prompt_is_there() {
     let script = "printf '\\0\\001# \\0'; printf '\\0\\002# \\0'; a=$(head -c 6 | tail -c 4 | tr '\\r' .)\n\
                   printf '\\0\\002got %s\\n# \\0' \"$a\"; b=$(head -c 4 | tr '\\r' .)\n\
                   printf '\\0\\002got %s\\n\\0' \"$b\"";
-    let fake = Fake::new("input", script);
+    let fake = Fake::new("input", &format!("{script}; {POWER_OFF}"));
     let mut child = fake.command(&["--timeout", "30"]).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"one\ntwo\n").unwrap();
     let output = child.wait_with_output().unwrap();
@@ -173,6 +195,12 @@ fn bad_words_are_2_and_told_before_anything_is_built() {
         assert!(told[0].contains(path) && told[0].contains(mend), "{}", told[0]);
         assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
     }
+    // What is wrong with a file needs no build.
+    let manifest = fake.folder.join("garbage.toml");
+    fs::write(&manifest, "[system]\nversion = 1\n[vm.a]\nkernel = \"image.json\"\nram = \"64MiB\"\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_bulkhead")).arg("check").arg(&manifest).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("neither a zImage nor an ELF"), "{}", err(&output));
     let manifest = fake.folder.join("bad.toml");
     fs::write(&manifest, "[system]\nversion = 1\nboard = \"qemu-virt\"\n[vm.linux]\nkernl = \"x\"\n").unwrap();
     let check = |words: &[&str]| {

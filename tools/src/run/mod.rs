@@ -164,7 +164,8 @@ fn conclude(outcome: Outcome, run: &Run, qemu: Qemu, options: &Options) -> Resul
         return Ok(EXIT_CRASHED);
     }
     match outcome {
-        Outcome::Matched | Outcome::Quit => Ok(0),
+        Outcome::Matched => Ok(0),
+        Outcome::Quit => Ok(if options.until.is_some() { EXIT_INTERRUPTED } else { 0 }),
         Outcome::Crashed => Ok(EXIT_CRASHED),
         Outcome::TimedOut => {
             let seconds = options.timeout.unwrap_or_default().as_secs_f32();
@@ -174,26 +175,37 @@ fn conclude(outcome: Outcome, run: &Run, qemu: Qemu, options: &Options) -> Resul
             Ok(EXIT_TIMEOUT)
         }
         Outcome::Interrupted => Ok(EXIT_INTERRUPTED),
-        Outcome::Closed => {
-            let told = match qemu.end()? {
-                End::PoweredOff => "the system has powered off",
-                End::Reset if !run.heard => {
-                    return Err(Failure::new("QEMU ended before the system said anything")
-                        .mend(qemu::mend_silence())
-                        .exit(EXIT_CRASHED));
-                }
-                End::Reset => "the system has reset itself, which ends the run",
-            };
-            match &options.until {
-                Some(until) => eprintln!("bulkhead: {told}; `{until}` never matched"),
-                None => eprintln!("bulkhead: {told}"),
-            }
-            if !run.heard {
-                eprintln!("bulkhead: it never said a word: it may have given up before its console was there");
-            }
-            Ok(0)
-        }
+        Outcome::Closed => closed(run, qemu.end()?, options),
     }
+}
+
+/// The machine has ended by itself: well, if it switched itself off, nobody waits for a line that never came, and root did not give up
+/// what it should have restarted.
+fn closed(run: &Run, end: End, options: &Options) -> Result<u8> {
+    if end == End::Reset && !run.heard {
+        return Err(Failure::new("QEMU ended before the system said anything")
+            .mend(qemu::mend_silence())
+            .exit(EXIT_CRASHED));
+    }
+    let mut told = match end {
+        End::PoweredOff => "the system has powered off".to_owned(),
+        End::Reset => "the system has reset itself, which ends the run".to_owned(),
+    };
+    if let Some(until) = &options.until {
+        told += &format!("; `{until}` never matched");
+    }
+    eprintln!("bulkhead: {told}");
+    if !run.heard {
+        eprintln!("bulkhead: it never said a word: it may have given up before its console was there");
+    }
+    if !run.session.crashed().is_empty() {
+        eprintln!("bulkhead: crashed, and stopped as the manifest says: {}", run.session.crashed().join(", "));
+    }
+    if let Some(given_up) = run.session.given_up() {
+        eprintln!("bulkhead: {given_up}");
+    }
+    let well = end == End::PoweredOff && options.until.is_none() && run.session.given_up().is_none();
+    Ok(if well { 0 } else { EXIT_CRASHED })
 }
 
 struct Run {

@@ -28,6 +28,10 @@ enum Source {
 /// What root says, at level error, before it gives up.
 const SYSTEM_CRASHED: &str = "system crashed";
 const ROOT: &str = "root";
+/// What root says, at level error, of a compartment that its manifest wants restarted and that it gave up.
+const GIVEN_UP: &str = " again and again: stopped";
+/// What it says of one that crashed and was stopped, as its manifest wants.
+const CRASHED: &str = " crashed: stopped";
 const KERNEL_DEAD: &str = "the kernel is dead";
 
 /// A run.
@@ -40,6 +44,8 @@ pub struct Session {
     feeder: Option<(u8, Feeder)>,
     matched: bool,
     crash: Option<String>,
+    given_up: Option<String>,
+    crashed: Vec<String>,
     epitaph: Vec<String>,
     epitaph_ended: bool,
     deaths: Deaths,
@@ -58,6 +64,8 @@ impl Session {
             feeder,
             matched: false,
             crash: None,
+            given_up: None,
+            crashed: Vec::new(),
             epitaph: Vec::new(),
             epitaph_ended: false,
             deaths: Deaths::new(image),
@@ -151,9 +159,21 @@ impl Session {
         let text = line.to_string();
         screen.line(name, None, &text);
         self.look(name, &text);
-        if name == ROOT && line.level == "error" && line.message.contains(SYSTEM_CRASHED) {
-            self.crash.get_or_insert(line.message);
+        if name == ROOT {
+            self.note(&line);
         }
+    }
+
+    /// Notes what root says of the system's end, and of compartments'.
+    fn note(&mut self, line: &LogLine) {
+        let error = line.level == "error";
+        if error && line.message.contains(SYSTEM_CRASHED) {
+            self.crash.get_or_insert(line.message.clone());
+        }
+        if error && line.message.ends_with(GIVEN_UP) {
+            self.given_up.get_or_insert(line.message.clone());
+        }
+        self.crashed.extend(line.message.strip_suffix(CRASHED).map(str::to_owned));
     }
 
     fn tell(&mut self, story: Option<(String, Vec<String>)>, screen: &mut impl Screen) {
@@ -179,6 +199,16 @@ impl Session {
     /// What crashed that no policy covers.
     pub fn crash(&self) -> Option<&str> {
         self.crash.as_deref()
+    }
+
+    /// What root says of the first compartment that it should have restarted and gave up.
+    pub fn given_up(&self) -> Option<&str> {
+        self.given_up.as_deref()
+    }
+
+    /// Names of those that crashed and were stopped, as their policy is.
+    pub fn crashed(&self) -> &[String] {
+        &self.crashed
     }
 
     /// The kernel's last words so far, and whether they are complete.
@@ -327,6 +357,21 @@ mod tests {
             assert!(lines[3].contains("[pong]   /no/pong.elf: its symbols can't be read"), "{lines:?}");
             assert!(lines[4].contains("[root] INFO pong crashed: stopped"), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn what_root_gave_up_and_what_was_stopped_is_kept_apart() {
+        let mut session = session(None, &[]);
+        let log = |level, message: &str| LogLine { level, message: message.to_owned(), location: None };
+        session.logged("echo", log("error", "linux crashed again and again: stopped"), &mut Seen::default());
+        session.logged("echo", log("info", "linux crashed: stopped"), &mut Seen::default());
+        assert_eq!((session.given_up(), session.crashed()), (None, &[][..]), "only root can say so");
+        session.logged(ROOT, log("info", "a crashed: stopped"), &mut Seen::default());
+        session.logged(ROOT, log("info", "b switched itself off: stopped"), &mut Seen::default());
+        session.logged(ROOT, log("error", "c asks to be reset again and again: stopped"), &mut Seen::default());
+        assert_eq!(session.crashed(), ["a"]);
+        assert_eq!(session.given_up(), Some("c asks to be reset again and again: stopped"));
+        assert!(session.crash().is_none(), "the others go on");
     }
 
     proptest! {
