@@ -1,6 +1,6 @@
 //! Small systems in QEMU, on both boards: components that talk, bare guests, and guests that mean harm.
 
-use abi::vcpu::{BANKED_REGISTERS, CP32_REGISTERS, CP64_REGISTERS};
+use abi::vcpu::{BANKED_REGISTERS, CP32_REGISTERS, CP64_REGISTERS, TABLE};
 use bulkhead_tests::golden;
 use bulkhead_tests::harness::{Ended, Run};
 use hostile::calls;
@@ -70,7 +70,18 @@ fn survived(ended: &Ended, source: &str) {
     assert!(log < LOG_LINES_MAX, "{log} lines of log\n{}", ended.story());
 }
 
+/// Registers that a victim fills in which QEMU's processor keeps nothing.
+const EMPTY: [&str; 4] = ["Adfsr", "Aifsr", "Amair0", "Amair1"];
+/// Registers of the table that a victim holds in another way: SP and LR of its own mode, and its timer's.
+const USED: usize = 4;
+
 fn undisturbed(ended: &Ended, source: &str, seed: u32, ticks: u32) {
+    let filled = TABLE.len() - USED;
+    let held = filled - EMPTY.len();
+    ended.says(source, &format!("{} registers in the table, {filled} filled, {held} hold something", TABLE.len()));
+    let empty: Vec<&str> =
+        ended.said(source).into_iter().filter_map(|line| line.strip_suffix(" holds nothing")).collect();
+    assert_eq!(empty, EMPTY, "{}", ended.story());
     ended.never_tells("LEAK").says(source, &format!("tick {ticks}")).says(source, &format!("victim {seed}: 0 leaks"));
 }
 

@@ -1,7 +1,7 @@
 //! The rules of the house, held against the real tree. What each rule is stands in `src/tidy`.
 
 use bulkhead_tests::tidy::{
-    File, apart, calls, docs, forbid, house, layers, length, sloc, tree, vaults, wiring, words,
+    File, apart, calls, docs, forbid, house, layers, length, registers, sloc, tree, vaults, wiring, words,
 };
 use bulkhead_tools::compose;
 use std::path::{Path, PathBuf};
@@ -229,48 +229,9 @@ fn the_kernels_book_describes_every_call_and_method_as_the_code_does() {
     );
 }
 
-/// The published table of a guest's registers, as the code has it.
-fn registers() -> String {
-    use abi::vcpu::{ClosedBy, GuestRegister, TABLE};
-    let mut text = String::from(
-        "<!-- Made from interfaces/abi/src/vcpu.rs: BULKHEAD_UPDATE=1 cargo test -p bulkhead-tests --test tidy -->\n\
-         # The registers of a guest\n\n\
-         What every register of a guest is at its reset, and what keeps a component from reaching it while it stays in\n\
-         the hardware. The kernel saves these registers when another vCPU needs the hardware, and at no other time; the\n\
-         code that saves, restores and resets them, and this table, are made from one list.\n\n\
-         | closed by | means |\n|---|---|\n",
-    );
-    let meanings = [
-        (ClosedBy::Privilege, "user mode has no name for it"),
-        (ClosedBy::Hstr, "HSTR.Tn of its CRn traps"),
-        (ClosedBy::HstrTee, "HSTR.TTEE or TEECR.XED traps"),
-        (ClosedBy::Switched, "it acts on user mode, so it is replaced by a constant while a component runs"),
-        (ClosedBy::Cntkctl, "the constant CNTKCTL of components closes it"),
-        (ClosedBy::Hcptr, "HCPTR.TCPn traps"),
-    ];
-    for (closed, meaning) in meanings {
-        text.push_str(&format!("| `{closed:?}` | {meaning} |\n"));
-    }
-    text.push_str("\n| number | register | at reset | closed by |\n|---|---|---|---|\n");
-    for (register, reset, closed) in TABLE {
-        text.push_str(&format!("| {} | `{register:?}` | {reset:#x} | `{closed:?}` |\n", *register as u32));
-    }
-    text.push_str(
-        "\n## Not in the table\n\n\
-         The kernel has these registers elsewhere, so they are in no component's reach: in the thread's context, which every entry to\n\
-         the kernel saves; in registers that exist once for each vCPU and that only Hyp mode can name; or, for floating\n\
-         point, in the hardware behind HCPTR until another vCPU uses it.\n\n\
-         | number | register |\n|---|---|\n",
-    );
-    for register in GuestRegister::ALL.iter().filter(|register| !TABLE.iter().any(|(listed, ..)| listed == *register)) {
-        text.push_str(&format!("| {} | `{register:?}` |\n", *register as u32));
-    }
-    text
-}
-
 #[test]
 fn the_published_registers_are_those_of_the_code() {
-    let text = registers();
+    let text = registers::book();
     if std::env::var_os("BULKHEAD_UPDATE").is_some() {
         std::fs::write(tree::root().join("tools/docs/registers.md"), &text).unwrap();
     }

@@ -1,13 +1,13 @@
 //! The vault of a guest's registers: all of [`abi::guest_registers!`]'s table, moved between the hardware and a
 //! [`Vcpu`]. The table is the only list; a register that is added there is saved, loaded, fetched and stored here.
 //!
-//! Invariant G of [`crate::sysreg`] holds for each: none changes what the kernel's own accesses do. SCTLR, CNTKCTL and
-//! CNTV_CTL stand in the table but are not moved with the rest: the first two are switched with the
-//! world ([`crate::world`]), the last one with the timer.
+//! Invariant G of [`crate::sysreg`] holds for each: none changes what the kernel's own accesses do. The table says how each
+//! is saved: what is [`Saved::Vcpu`] is moved here; what is [`Saved::World`] in [`crate::world`], and what is
+//! [`Saved::Timer`] with the timer ([`crate::platform`]).
 
 #![allow(unsafe_code, reason = "the vault of a guest's registers")]
 
-use abi::vcpu::{BANKED_FIRST, CP32_FIRST, CP64_FIRST, GuestRegister};
+use abi::vcpu::{BANKED_FIRST, CP32_FIRST, CP64_FIRST, GuestRegister, Saved};
 use core::arch::asm;
 use kernel_core::vcpu::Vcpu;
 
@@ -24,9 +24,9 @@ pub const fn index(register: GuestRegister) -> usize {
     (number - first) as usize
 }
 
-/// Whether it is moved apart from the rest.
-const fn apart(register: GuestRegister) -> bool {
-    matches!(register, GuestRegister::Sctlr | GuestRegister::Cntkctl | GuestRegister::CntvCtl)
+/// Whether it is moved with the rest.
+const fn moved(saved: Saved) -> bool {
+    matches!(saved, Saved::Vcpu)
 }
 
 macro_rules! read32 {
@@ -93,13 +93,15 @@ macro_rules! write_banked {
 
 macro_rules! table {
     (
-        cp32 { $($c32:ident: $cp32:ident, $o32:literal, $n32:ident, $m32:ident, $p32:literal, $r32:literal, $x32:ident;)* }
-        cp64 { $($c64:ident: $cp64:ident, $o64:literal, $m64:ident, $r64:literal, $x64:ident;)* }
-        banked { $($b:ident: $bn:ident, $rb:literal, $xb:ident;)* }
+        cp32 { $($c32:ident: $cp32:ident, $o32:literal, $n32:ident, $m32:ident, $p32:literal, $r32:literal, $s32:ident, $x32:ident;)* }
+        cp64 { $($c64:ident: $cp64:ident, $o64:literal, $m64:ident, $r64:literal, $s64:ident, $x64:ident;)* }
+        banked { $($b:ident: $bn:ident, $rb:literal, $sb:ident, $xb:ident;)* }
     ) => {
+        const _: () = assert!($(moved(Saved::$s64))&&* && $(moved(Saved::$sb))&&*, "these are all moved together");
+
         /// Takes the table out of the hardware, but for what is moved apart.
         pub fn save(vcpu: &mut Vcpu) {
-            $(if !apart(GuestRegister::$c32) {
+            $(if const { moved(Saved::$s32) } {
                 vcpu.cp32[const { index(GuestRegister::$c32) }] = read32!($cp32, $o32, $n32, $m32, $p32);
             })*
             $(vcpu.cp64[const { index(GuestRegister::$c64) }] = read64!($cp64, $o64, $m64);)*
@@ -108,7 +110,7 @@ macro_rules! table {
 
         /// Puts the table there, but for what is moved apart.
         pub fn load(vcpu: &Vcpu) {
-            $(if !apart(GuestRegister::$c32) {
+            $(if const { moved(Saved::$s32) } {
                 write32!(vcpu.cp32[const { index(GuestRegister::$c32) }], $cp32, $o32, $n32, $m32, $p32);
             })*
             $(write64!(vcpu.cp64[const { index(GuestRegister::$c64) }], $cp64, $o64, $m64);)*

@@ -8,7 +8,7 @@ use crate::transfer::R_WORDS;
 use crate::vcpu::{ExitRecord, SavedListRegister, Vcpu, bits};
 use crate::{Kernel, Platform};
 use abi::exit::ExitReply;
-use abi::vcpu::{CP32_FIRST, CP64_FIRST, GuestRegister, TABLE, VIRTUAL_TIMER_INTID};
+use abi::vcpu::{CP32_FIRST, CP64_FIRST, GuestRegister, Row, TABLE, VIRTUAL_TIMER_INTID};
 use core::mem::offset_of;
 
 /// Bits of the virtual timer's control register (ARM DDI 0406C B8.1.5).
@@ -20,8 +20,8 @@ const RESETS: [(GuestRegister, u64); resets()] = {
     let mut found = [(GuestRegister::Sctlr, 0); resets()];
     let (mut n, mut index) = (0, 0);
     while index < TABLE.len() {
-        if TABLE[index].1 != 0 {
-            found[n] = (TABLE[index].0, TABLE[index].1);
+        if let Row { register, reset: Some(value @ 1..), .. } = TABLE[index] {
+            found[n] = (register, value);
             n += 1;
         }
         index += 1;
@@ -32,7 +32,7 @@ const RESETS: [(GuestRegister, u64); resets()] = {
 const fn resets() -> usize {
     let (mut n, mut index) = (0, 0);
     while index < TABLE.len() {
-        n += (TABLE[index].1 != 0) as usize;
+        n += matches!(TABLE[index].reset, Some(1..)) as usize;
         index += 1;
     }
     n

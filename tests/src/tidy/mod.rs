@@ -11,6 +11,7 @@ pub mod house;
 pub mod layers;
 pub mod length;
 pub mod list;
+pub mod registers;
 pub mod rust;
 pub mod sloc;
 pub mod tree;

@@ -12,7 +12,7 @@ use core::arch::{asm, global_asm};
 static ENCODINGS: [u32; COUNT + 1] = encodings::all();
 
 macro_rules! banked {
-    (cp32 { $($cp32:tt)* } cp64 { $($cp64:tt)* } banked { $($b:ident: $name:ident, $reset:literal, $closed:ident;)* }) => {
+    (cp32 { $($cp32:tt)* } cp64 { $($cp64:tt)* } banked { $($b:ident: $name:ident, $reset:literal, $saved:ident, $closed:ident;)* }) => {
         global_asm!(
             ".pushsection .text.hostile, \"ax\"", ".arm", ".arch_extension virt", ".balign 4",
             ".global hostile_banked", "hostile_banked:",

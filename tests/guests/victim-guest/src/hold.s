@@ -1,20 +1,8 @@
-@ hold(seed): fills every core register, every banked one and d0-d31 with values made from the seed, waits for the
-@ virtual timer by WFI with interrupts masked, and looks whether all is as it was. Returns 0, or 1 + the number of
-@ what differs: 0-12 core registers, 14 lr, 16-35 banked ones, 64-95 d registers, 96 FPSCR.
+@ hold(seed): fills every core register of its own mode and of User mode, and d0-d31, with values made from the seed, waits
+@ for the virtual timer by WFI with interrupts masked, and looks whether all is as it was. Returns 0, or 1 + the number of
+@ what differs: 0-12 core registers, 14 lr, 16 and 17 sp and lr of User mode, 64-95 d registers, 96 FPSCR.
     .fpu neon
-    .arch_extension virt
 
-    .macro banked_set reg, number
-    add r0, r4, #\number
-    msr \reg, r0
-    .endm
-    .macro banked_check reg, number
-    mrs r0, \reg
-    add r1, r4, #\number
-    mov r2, #(1 + \number)
-    cmp r0, r1
-    bne 9f
-    .endm
     .macro double_set number
     add r0, r4, #(64 + \number)
     vmov d\number, r0, r4
@@ -45,30 +33,6 @@
     add sp, r4, #16
     add lr, r4, #17
     cps #0x13
-    banked_set sp_abt, 18
-    banked_set lr_abt, 19
-    banked_set sp_und, 20
-    banked_set lr_und, 21
-    banked_set sp_irq, 22
-    banked_set lr_irq, 23
-    banked_set r8_fiq, 24
-    banked_set r9_fiq, 25
-    banked_set r10_fiq, 26
-    banked_set r11_fiq, 27
-    banked_set r12_fiq, 28
-    banked_set sp_fiq, 29
-    banked_set lr_fiq, 30
-    movw r0, #0x01d7
-    msr spsr_abt, r0
-    movw r0, #0x81db
-    orr r0, r0, #0xa0000000
-    msr spsr_und, r0
-    movw r0, #0x01f2
-    msr spsr_irq, r0
-    movw r0, #0x01d1
-    msr spsr_fiq, r0
-    movw r0, #0x0193
-    msr spsr_cxsf, r0
     push {r4}
     @ sp and pc are held by being used.
     mov r0, r4
@@ -116,45 +80,6 @@
     mov r2, #18
     add r1, r4, #17
     cmp r5, r1
-    bne 9f
-    banked_check sp_abt, 18
-    banked_check lr_abt, 19
-    banked_check sp_und, 20
-    banked_check lr_und, 21
-    banked_check sp_irq, 22
-    banked_check lr_irq, 23
-    banked_check r8_fiq, 24
-    banked_check r9_fiq, 25
-    banked_check r10_fiq, 26
-    banked_check r11_fiq, 27
-    banked_check r12_fiq, 28
-    banked_check sp_fiq, 29
-    banked_check lr_fiq, 30
-    mov r2, #32
-    mrs r0, spsr_abt
-    movw r1, #0x01d7
-    cmp r0, r1
-    bne 9f
-    mov r2, #33
-    mrs r0, spsr_und
-    movw r1, #0x81db
-    orr r1, r1, #0xa0000000
-    cmp r0, r1
-    bne 9f
-    mov r2, #34
-    mrs r0, spsr_irq
-    movw r1, #0x01f2
-    cmp r0, r1
-    bne 9f
-    mov r2, #35
-    mrs r0, spsr_fiq
-    movw r1, #0x01d1
-    cmp r0, r1
-    bne 9f
-    mov r2, #36
-    mrs r0, spsr
-    movw r1, #0x0193
-    cmp r0, r1
     bne 9f
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
     double_check \n
