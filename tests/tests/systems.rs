@@ -133,6 +133,7 @@ fn a_hostile_component_gets_nowhere_and_those_beside_it_go_on() {
         ended.tells(&tried("single instructions", SINGLES.len(), runs, 0));
         ended.tells(&tried("banked registers", 2 * BANKED_REGISTERS, 0, 0));
         ended.tells(&tried("coprocessor encodings", encodings::COUNT, ALLOWED.len(), of_guests));
+        ended.tells("exclusive access: gone after a switch");
         for (fault, cause) in CAUSES {
             ended.tells(&format!("try-{fault} died: {cause}"));
         }

@@ -35,8 +35,22 @@ macro_rules! code {
 }
 crate::singles!(code);
 
+global_asm!(
+    ".pushsection .text.hostile, \"ax\"",
+    ".arm",
+    ".balign 4",
+    ".global hostile_exclusive",
+    "hostile_exclusive:",
+    "ldrex r1, [r0]",
+    "udf #0",
+    "strex r1, r2, [r0]",
+    "udf #0",
+    ".popsection",
+);
+
 // SAFETY: I: so many words of code stand at these symbols, above.
 unsafe extern "C" {
+    static hostile_exclusive: [u32; 4];
     static hostile_banked: [u32; 2 * BANKED_REGISTERS + 1];
     static hostile_singles: [[u32; 2]; SINGLES.len()];
 }
@@ -57,6 +71,11 @@ pub fn every_banked_register() -> &'static [u32] {
 pub fn every_single() -> &'static [[u32; 2]] {
     // SAFETY: I.
     unsafe { &hostile_singles }
+}
+
+/// A load-exclusive to r1 and a store-exclusive, which tells in r1, at the address in r0; each with an undefined instruction behind it.
+pub fn exclusive() -> u32 {
+    (&raw const hostile_exclusive).addr() as u32
 }
 
 /// Dies of an instruction that does not exist, with the stack pointer there.

@@ -130,6 +130,20 @@ impl Ward {
         Ok(Tally { wrong, ..tally })
     }
 
+    /// Whether a store-exclusive succeeds whose load-exclusive came before the thread was left for another one. `code` is where
+    /// both lie, each with an undefined instruction behind it; the store leaves 1 in r1 if it failed (ARM DDI 0406C A8.8.212).
+    ///
+    /// # Errors
+    /// The kernel's, if it can't be made to run.
+    pub fn keeps_exclusive(&self, code: u32) -> Result<bool, Error> {
+        let argument = Argument::Stack(16).value(self.stack);
+        // It faults, and then this thread runs.
+        self.run(code, argument)?;
+        let fault = self.run(code + 2 * LONG, argument)?;
+        let stored = (fault.kind, fault.pc) == (FaultKind::Undefined, code + 3 * LONG);
+        Ok(!stored || self.thread.read_register(1)? == 0)
+    }
+
     /// The first of the registers to which reads go that is not zero any more, and its value.
     fn leak(&self) -> Result<Option<(u32, u32)>, Error> {
         for register in [1, 2] {
@@ -255,6 +269,18 @@ mod tests {
         install(WORDS, &[], FaultKind::Data, 0);
         let other = |word, pc| Finding::Other(word, FaultKind::Data, pc);
         assert_eq!(sweep(WORDS).1, [other(10, START), other(READ | 30, START + 4), other(READ | 50, START + 8)]);
+    }
+
+    #[test]
+    fn a_store_that_fails_as_it_should_left_one_behind() {
+        // Both run, and the undefined words behind them do not.
+        const WORDS: &[u32] = &[1, 0, 1, 0];
+        for (r1, kind, keeps) in
+            [(1, FaultKind::Undefined, false), (0, FaultKind::Undefined, true), (1, FaultKind::Data, true)]
+        {
+            install(WORDS, &[1], kind, r1);
+            assert_eq!(WARD.keeps_exclusive(START), Ok(keeps));
+        }
     }
 
     #[test]

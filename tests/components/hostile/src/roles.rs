@@ -1,7 +1,7 @@
 //! What an instance of the component does.
 
 use crate::encodings::ALLOWED;
-use crate::instructions::{die_on, every_banked_register, every_encoding, every_single, execute};
+use crate::instructions::{die_on, every_banked_register, every_encoding, every_single, exclusive, execute};
 use crate::keeper::{Finding, Tally, Ward};
 use crate::objects::{HELD, Own};
 use crate::single::{SINGLES, by_fault};
@@ -103,6 +103,11 @@ pub fn keeper(config: &Config<'_>) {
     done("banked registers", banked, ward.sweep(at(banked), banked, &[], &mut tell));
     let all = every_encoding();
     done("coprocessor encodings", all, ward.sweep(at(all), all, ALLOWED, &mut tell));
+    match ward.keeps_exclusive(exclusive()) {
+        Ok(false) => log::info!("exclusive access: gone after a switch"),
+        Ok(true) => log::error!("exclusive access: kept over a switch"),
+        Err(error) => log::error!("exclusive access: the culprit can't be made to run: {=u32}", error as u32),
+    }
     log::info!("keeper is done");
     // The guest beside it looks at its registers once more.
     let end = clock::now_us() + AFTERWARDS_US;
