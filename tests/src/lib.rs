@@ -3,4 +3,5 @@
 
 pub mod golden;
 pub mod harness;
+pub mod monitor;
 pub mod tidy;

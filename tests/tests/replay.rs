@@ -2,11 +2,10 @@
 //! root has made the same of it, to the byte.
 
 use bulkhead_tests::harness::{build_on, turn};
+use bulkhead_tests::monitor::Monitor;
 use bulkhead_tools::qemu::{Options, Qemu};
 use serde_json::Value;
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a board may take to build its system.
@@ -36,25 +35,6 @@ fn stands_in(memory: &[u8], slots: &[(u64, [u8; 12])]) -> bool {
     (0..=memory.len() - last).step_by(1 << SLOT_BITS).any(holds)
 }
 
-/// What the monitor says up to its next prompt.
-fn prompt(monitor: &mut UnixStream) {
-    let (mut said, mut byte) = (String::new(), [0]);
-    while !said.ends_with("(qemu) ") {
-        monitor.read_exact(&mut byte).expect("the monitor speaks");
-        said.push(byte[0].into());
-    }
-}
-
-fn connected(path: &Path, deadline: Instant) -> UnixStream {
-    loop {
-        match UnixStream::connect(path) {
-            Ok(stream) => return stream,
-            Err(error) => assert!(Instant::now() < deadline, "{}: {error}", path.display()),
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 fn the_board_does_as_the_replay_says(name: &str, board: &str) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("replay-{name}-{board}"));
     build_on(name, Some(board), &folder);
@@ -66,22 +46,14 @@ fn the_board_does_as_the_replay_says(name: &str, board: &str) {
     let _turn = turn();
     let board = boards::find(board).expect("the board is there");
     let (socket, dump) = (folder.join("monitor"), folder.join("memory"));
-    let _ = std::fs::remove_file(&socket);
-    let monitor = format!("unix:{},server=on,wait=off", socket.display());
-    let extra = vec!["-monitor".to_owned(), monitor];
-    let options = Options { extra, ..Options::default() };
+    let options = Options { extra: Monitor::words(&socket), ..Options::default() };
     let (qemu, input, mut output) = Qemu::start(&board, &folder.join("system.elf"), &options).expect("QEMU starts");
     // Nobody reads what is said, but somebody must take it.
     let drain = std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
     let deadline = Instant::now() + LIMIT;
-    let mut monitor = connected(&socket, deadline);
-    monitor.set_read_timeout(Some(LIMIT)).expect("a stream has a time-out");
-    prompt(&mut monitor);
-    let command = format!("pmemsave {:#x} {SEEN_BYTES:#x} \"{}\"\n", board.ram[0].base, dump.display());
+    let mut monitor = Monitor::connect(&socket, deadline).expect("QEMU is there");
     loop {
-        monitor.write_all(command.as_bytes()).expect("the monitor listens");
-        prompt(&mut monitor);
-        let memory = std::fs::read(&dump).expect("the memory was saved");
+        let memory = monitor.memory(board.ram[0].base, SEEN_BYTES, &dump);
         if stands_in(&memory, &slots) {
             break;
         }
