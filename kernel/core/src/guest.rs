@@ -196,10 +196,10 @@ impl<P: Platform> Kernel<P> {
         self.sync(vcpu);
         for index in bits(self.arena.get(vcpu).interrupts.listed_mask) {
             let value = self.platform.list_read(index);
-            self.arena.get_mut(vcpu).interrupts.set_listed(index, SavedListRegister::from(value));
+            let saved = SavedListRegister::from(value);
+            self.arena.get_mut(vcpu).interrupts.set_listed(index, saved);
             if !value.pending && !value.active {
                 // Ended between the look and now.
-                let saved = SavedListRegister { intid: value.intid, ..SavedListRegister::default() };
                 self.ended(vcpu, saved);
             }
             self.platform.list_write(index, ListRegister::default());

@@ -22,10 +22,7 @@ impl<P: Platform> Kernel<P> {
         self.sync(vcpu);
         let state = self.interrupt(vcpu, intid);
         state.priority = priority as u8;
-        if state.flags & (LISTED | ACTIVE) == 0 {
-            // What a VMM injects is linked to no physical interrupt, whatever that number was used for before.
-            state.flags &= !HARDWARE;
-        }
+        // If it was retracted, and a physical interrupt is still active for it, it is linked to that again.
         state.flags |= PENDING;
         if intid < SGIS {
             state.sources |= 1 << source;
@@ -90,9 +87,6 @@ impl<P: Platform> Kernel<P> {
         let state = self.interrupt(vcpu, intid);
         let was = state.flags & LEVEL != 0;
         state.priority = priority as u8;
-        if state.flags & (LISTED | ACTIVE) == 0 {
-            state.flags &= !HARDWARE;
-        }
         state.flags |= LINE;
         if level {
             state.flags |= LEVEL;

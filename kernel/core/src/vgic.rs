@@ -21,7 +21,8 @@ pub(crate) const LEVEL: u8 = InterruptState::LEVEL as u8;
 pub(crate) const LISTED: u8 = InterruptState::LISTED as u8;
 /// The interrupt is a level line: it is pending again while the line is high.
 pub(crate) const LINE: u8 = 16;
-/// It is linked to a physical interrupt, whose number is its own (the virtual timer) or kept in `hardware`.
+/// A physical interrupt is active until the guest ends this one: its number is the same (the virtual timer) or kept in
+/// `hardware`. If it is in no place, it was retracted, and the VMM injects it again.
 pub(crate) const HARDWARE: u8 = 32;
 
 /// Interrupts below this are software-generated.
@@ -84,6 +85,10 @@ impl<P: Platform> Kernel<P> {
         let state = self.interrupt(vcpu, intid);
         state.list_register = 0;
         state.flags &= !(LISTED | ACTIVE);
+        if saved.hardware != 0 {
+            // The guest has deactivated it.
+            state.flags &= !HARDWARE;
+        }
         if intid < SGIS {
             if state.sources != 0 {
                 self.set_waiting(vcpu, intid, true);
@@ -246,10 +251,10 @@ impl<P: Platform> Kernel<P> {
             .filter(|&intid| interrupts.state[intid].flags & (ACTIVE | LISTED) == ACTIVE)
             .min_by_key(|&intid| interrupts.state[intid].priority);
         let Some(intid) = spilled else { return };
-        let hardware = interrupts.state[intid].flags & HARDWARE != 0;
+        let hardware = u16::from(interrupts.state[intid].flags & HARDWARE != 0);
         self.arena.get_mut(vcpu).interrupts.spilled -= 1;
-        self.ended(vcpu, SavedListRegister { intid: intid as u16, ..SavedListRegister::default() });
-        if hardware {
+        self.ended(vcpu, SavedListRegister { intid: intid as u16, hardware, ..SavedListRegister::default() });
+        if hardware != 0 {
             // No list register was there to deactivate it for the guest.
             if intid as u32 == VIRTUAL_TIMER_INTID {
                 self.platform.timer_deactivate();

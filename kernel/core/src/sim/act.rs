@@ -146,7 +146,8 @@ impl World {
         // A server can let a caller down, and an answer is given before the next message is waited for.
         let message = svc.number == Syscall::Call as u32 && matches!(named, Some(Cap::Endpoint { .. }));
         let alone = !message && svc.number != Syscall::ReplyRecv as u32;
-        self.refused = alone && !again && context.r[0] != 0 && self.kernel.running() == Some(tcb);
+        let failed = abi::Error::from_status(context.r[0]).is_some();
+        self.refused = alone && !again && failed && self.kernel.running() == Some(tcb);
         Seen::Call { tcb, svc, named, status: (!again).then_some(context.r[0]) }
     }
 

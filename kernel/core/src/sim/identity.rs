@@ -121,7 +121,9 @@ fn hash_vcpu(address: u32, vcpu: &Vcpu, now: u64, hasher: &mut Quick) {
     let control = vcpu.cp32[(GuestRegister::CntvCtl as u32 - CP32_FIRST) as usize];
     let compare = vcpu.cp64[(GuestRegister::CntvCval as u32 - CP64_FIRST) as usize];
     hash_timer(control, compare.wrapping_add(vcpu.cntvoff), now, hasher);
-    (vcpu.d[0], vcpu.cp32[(GuestRegister::Tpidruro as u32 - CP32_FIRST) as usize]).hash(hasher);
+    let mut registers = vcpu.cp32;
+    registers[(GuestRegister::CntvCtl as u32 - CP32_FIRST) as usize] = 0;
+    (vcpu.d[0], registers, &vcpu.cp64[..vcpu.cp64.len() - 1], vcpu.banked).hash(hasher);
 }
 
 /// A virtual timer: only if it is enabled does it matter when it is due, and only in the future how far.

@@ -8,6 +8,7 @@ pub mod check;
 pub mod explore;
 pub mod fresh;
 mod identity;
+pub mod isolation;
 pub mod machine;
 pub mod maker;
 pub mod memory;

@@ -194,6 +194,7 @@ impl std::str::FromStr for Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::ToString;
 
     #[test]
     fn a_step_is_read_as_it_was_written() {

@@ -5,7 +5,7 @@ use super::{Found, hold};
 use crate::arena::Handle;
 use crate::cap::{Cap, Slot};
 use crate::irq::IRQS;
-use crate::vcpu::{Interrupts, SavedListRegister, Vcpu};
+use crate::vcpu::{Interrupt, Interrupts, SavedListRegister, Vcpu};
 use crate::vgic::{ACTIVE, HARDWARE, LEVEL, LINE, LISTED, PENDING, SGIS};
 use abi::vcpu::VIRTUAL_TIMER_INTID;
 use std::collections::BTreeMap;
@@ -100,10 +100,10 @@ fn bound(census: &Census, intid: usize) -> Option<Cap> {
 /// Whether a vCPU was given that physical interrupt and has not ended it.
 fn linked(census: &Census, vcpu: Handle<Vcpu>, physical: usize) -> bool {
     let interrupts = &census.get(vcpu).interrupts;
-    interrupts.state.iter().enumerate().any(|(intid, state)| {
-        let flies = state.flags & (LISTED | ACTIVE | PENDING) != 0 || waits(interrupts, intid);
-        state.flags & HARDWARE != 0 && flies && usize::from(interrupts.hardware[intid]) == physical
-    })
+    let is = |(intid, state): (usize, &Interrupt)| {
+        state.flags & HARDWARE != 0 && usize::from(interrupts.hardware[intid]) == physical
+    };
+    interrupts.state.iter().enumerate().any(is)
 }
 
 /// Its handler will acknowledge it, or the guest that it was given to will end it. Only what somebody handles is bound.

@@ -205,7 +205,7 @@ pub(super) fn free_memory_is_zero(census: &Census) -> Found {
         let (start, end) = ((page << 12) + (used << 6), (page << 12) + (granules(bits) << 6));
         // All of what is small; the ends and a sample of what is large.
         let pieces = ((end - start) / PIECE).max(1);
-        let step = pieces.div_ceil(32).max(1);
+        let step = if pieces > 32 { pieces / 8 } else { 1 };
         for piece in (0..pieces).filter(|piece| piece % step == 0 || piece + 1 == pieces) {
             let from = start + piece * PIECE;
             let bytes = if piece + 1 == pieces { end - from } else { PIECE };

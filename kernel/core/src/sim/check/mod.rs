@@ -8,6 +8,8 @@ mod capabilities;
 mod census;
 mod interrupts;
 mod memory;
+#[cfg(test)]
+mod planted;
 mod threads;
 mod transition;
 

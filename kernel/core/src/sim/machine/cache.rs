@@ -202,6 +202,12 @@ impl Caches {
         self.fetched.extend(mmu.executable());
     }
 
+    /// Instructions were fetched so.
+    #[cfg(test)]
+    pub(in crate::sim) fn remember_fetch(&mut self, fetched: (u8, u32, u32, bool)) {
+        self.fetched.insert(fetched);
+    }
+
     /// What instruction fetch finds in a line has changed.
     fn changed(&mut self, line: u32, changed: bool) {
         let page = line >> 12;

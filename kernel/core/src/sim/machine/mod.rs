@@ -74,6 +74,8 @@ pub struct Machine {
     fresh: Fresh,
     /// What is left out.
     pub sabotage: Sabotage,
+    /// A register that is not switched: for a test that sees it.
+    pub leak: Option<GuestRegister>,
     /// Lines of `maintain.rs` that were reached.
     pub reached: BTreeSet<u32>,
     /// What to subtract from the host's address of something in RAM to get its physical one.
@@ -106,6 +108,7 @@ impl Default for Machine {
             timer_high: false,
             fresh: Fresh::default(),
             sabotage: Sabotage::None,
+            leak: None,
             reached: BTreeSet::new(),
             base: 0,
         }
@@ -256,7 +259,9 @@ impl Platform for Machine {
         vcpu.timer_active = u32::from(self.active.remove(&TIMER));
     }
     fn vcpu_load(&mut self, vcpu: &Vcpu) {
+        let leaks = self.leak.map(|register| (register, self.registers.read(register)));
         self.registers.load(vcpu);
+        leaks.into_iter().for_each(|(register, value)| self.registers.write(register, value));
         if vcpu.timer_active != 0 {
             self.active.insert(TIMER);
         }

@@ -8,6 +8,7 @@ mod interrupts;
 mod ipc;
 mod memory;
 mod mixed;
+pub mod partitions;
 mod teardown;
 mod time;
 
@@ -35,6 +36,8 @@ pub enum Scene {
     Teardown,
     /// All kinds of objects and calls: for random traces; too much to try everything.
     Mixed,
+    /// Two compartments without a channel: for what one can find out of the other.
+    Partitions,
 }
 
 impl Scene {
@@ -42,8 +45,16 @@ impl Scene {
     pub const EXHAUSTIVE: [Scene; 6] =
         [Scene::Ipc, Scene::Caps, Scene::Memory, Scene::Time, Scene::Interrupts, Scene::Teardown];
     /// All.
-    pub const ALL: [Scene; 7] =
-        [Scene::Ipc, Scene::Caps, Scene::Memory, Scene::Time, Scene::Interrupts, Scene::Teardown, Scene::Mixed];
+    pub const ALL: [Scene; 8] = [
+        Scene::Ipc,
+        Scene::Caps,
+        Scene::Memory,
+        Scene::Time,
+        Scene::Interrupts,
+        Scene::Teardown,
+        Scene::Mixed,
+        Scene::Partitions,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -55,6 +66,7 @@ impl Scene {
             Scene::Interrupts => "interrupts",
             Scene::Teardown => "teardown",
             Scene::Mixed => "mixed",
+            Scene::Partitions => "partitions",
         }
     }
 
@@ -73,6 +85,7 @@ impl Scene {
             Scene::Interrupts => interrupts::build(),
             Scene::Teardown => teardown::build(),
             Scene::Mixed => mixed::build(),
+            Scene::Partitions => partitions::build(),
         };
         // What boot has left in the cache goes to RAM, as it may.
         while world.step(&Step::Evict(0)) == Ok(true) {}
@@ -94,7 +107,7 @@ impl Scene {
             Scene::Time => time::steps(world, &mut steps),
             Scene::Interrupts => interrupts::steps(world, &mut steps),
             Scene::Teardown => teardown::steps(world, &mut steps),
-            Scene::Mixed => {}
+            Scene::Mixed | Scene::Partitions => {}
         }
         steps
     }

@@ -1,14 +1,17 @@
 //! Which interrupts a guest has coming: what a distributor with room for all of them would say (ARM IHI 0048B 3.2).
 
 use super::Seen;
+use crate::Kernel;
 use crate::arena::Handle;
 use crate::cap::Cap;
 use crate::sim::check::Violation;
+use crate::sim::machine::Machine;
 use crate::sim::machine::interrupts::PRIORITY_STEP;
 use crate::sim::world::World;
 use crate::vcpu::Vcpu;
 use crate::vgic::{ACTIVE, LISTED, PENDING, SGIS};
 use abi::method::VcpuMethod;
+use abi::object::VIRTUAL_INTERRUPTS;
 use abi::vcpu::VIRTUAL_TIMER_INTID;
 use std::collections::BTreeMap;
 use std::format;
@@ -166,24 +169,11 @@ impl Expected {
             // What the guest has just done is still to be told.
             return Ok(());
         }
-        let interrupts = &kernel.arena.get(self.vcpu).interrupts;
-        for (intid, state) in interrupts.state.iter().enumerate() {
-            let one = self.all.get(&(intid as u16)).copied().unwrap_or_default();
-            let waits = interrupts.waiting[intid / 32] >> (intid % 32) & 1 != 0;
-            let (mut pending, mut active) = (waits || state.flags & PENDING != 0 || state.sources != 0, false);
-            match state.list_register.checked_sub(1) {
-                Some(index) => {
-                    let saved = interrupts.listed[usize::from(index)].value();
-                    let list = if loaded { machine.lists[usize::from(index)] } else { saved };
-                    let same = list.intid == saved.intid;
-                    pending |= same && list.pending;
-                    active |= same && list.active;
-                }
-                None => active |= state.flags & (ACTIVE | LISTED) == ACTIVE,
-            }
+        for intid in 0..VIRTUAL_INTERRUPTS as u16 {
+            let one = self.all.get(&intid).copied().unwrap_or_default();
+            let (pending, active) = state_of(kernel, self.vcpu, intid);
             if active != one.active || pending != one.is_pending() {
-                let has = format!("pending: {pending}, active: {active}, {state:?}");
-                return Err(format!("{intid} is to be {one:?}, and is {has}"));
+                return Err(format!("{intid} is to be {one:?}, and is pending: {pending}, active: {active}"));
             }
         }
         if loaded && let Some((intid, one)) = self.next() {
@@ -197,4 +187,19 @@ impl Expected {
         }
         Ok(())
     }
+}
+
+/// Whether an interrupt of a vCPU is pending and whether it is active, wherever that is kept.
+pub fn state_of(kernel: &Kernel<Machine>, vcpu: Handle<Vcpu>, intid: u16) -> (bool, bool) {
+    let interrupts = &kernel.arena.get(vcpu).interrupts;
+    let state = interrupts.state[usize::from(intid)];
+    let pending = interrupts.waits(intid) || state.flags & PENDING != 0 || state.sources != 0;
+    let Some(index) = state.list_register.checked_sub(1) else {
+        return (pending, state.flags & (ACTIVE | LISTED) == ACTIVE);
+    };
+    let saved = interrupts.listed(index.into()).value();
+    let loaded = kernel.cores[0].loaded == Some(vcpu);
+    let list = if loaded { kernel.platform.lists[usize::from(index)] } else { saved };
+    let same = list.intid == saved.intid;
+    (pending || same && list.pending, same && list.active)
 }

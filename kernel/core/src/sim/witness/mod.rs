@@ -12,7 +12,7 @@ use super::world::World;
 use crate::arena::Handle;
 use crate::cap::Cap;
 use crate::tcb::Tcb;
-pub use interrupts::Expected;
+pub use interrupts::{Expected, state_of};
 use std::hash::Hasher;
 pub use time::Spent;
 
