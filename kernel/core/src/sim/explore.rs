@@ -2,11 +2,11 @@
 //!
 //! A state costs what it takes to put a world back, to take a step, and to look at all of it: some twenty microseconds.
 //! That is why this is a search of our own: a general model checker wants each successor as a value of its own before it
-//! knows whether it is new, which costs a snapshot and a second look for each of the many that are not. With stateright
-//! 0.31 the same scenes took 2.2 times as long for each step (`tests/exhaustive.rs` holds the two against each other).
+//! knows whether it is new, which costs a snapshot and a second look for each of the many that are not.
 
 use super::check::{Authority, Violation};
 use super::identity::identity;
+use super::machine::Sabotage;
 use super::scene::Scene;
 use super::stage::{Saved, Stage};
 use super::step::Step;
@@ -30,6 +30,8 @@ pub struct Limits {
     pub bytes: usize,
     /// Threads of the host.
     pub threads: usize,
+    /// What of the kernel's maintenance is left out: to see that it is missed.
+    pub without: Sabotage,
 }
 
 /// How far it was.
@@ -107,6 +109,10 @@ struct Shared {
 }
 
 impl Shared {
+    fn stage(&self) -> Stage {
+        self.scene.stage_without(self.limits.without)
+    }
+
     fn over(&self) -> bool {
         let over = self.states.load(Ordering::Relaxed) >= self.limits.states
             || self.bytes.load(Ordering::Relaxed) >= self.limits.bytes
@@ -144,7 +150,7 @@ impl Shared {
                     let mut steps = self.known.way(*state);
                     steps.push(step);
                     let mut wrong = self.wrong.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                    wrong.get_or_insert((Trace { scene: self.scene, steps }, violation));
+                    wrong.get_or_insert((Trace { steps, ..Trace::new(self.scene, stage) }, violation));
                     self.stop.store(true, Ordering::Relaxed);
                     return;
                 }
@@ -169,7 +175,7 @@ impl Shared {
         // A thread is not worth its stage for a few states.
         let others = (self.limits.threads - 1).min(level.len() / 1000);
         std::thread::scope(|scope| {
-            let others: Vec<_> = (0..others).map(|_| scope.spawn(|| work(&mut self.scene.stage()))).collect();
+            let others: Vec<_> = (0..others).map(|_| scope.spawn(|| work(&mut self.stage()))).collect();
             let mut next = work(stage);
             for other in others {
                 next.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
@@ -198,7 +204,7 @@ impl Shared {
 
 /// Tries everything in a scene.
 pub fn explore(scene: Scene, limits: Limits) -> Explored {
-    let mut stage = scene.stage();
+    let mut stage = scene.stage_without(limits.without);
     let first = (stage.save(), stage.identity());
     let shared = Shared {
         scene,

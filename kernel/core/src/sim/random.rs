@@ -56,6 +56,14 @@ pub struct Coverage {
     pub interrupts: u32,
 }
 
+impl Coverage {
+    /// Whether no figure is smaller than that one's.
+    pub fn is_at_least(&self, other: &Self) -> bool {
+        let all = |coverage: &Self| [coverage.steps, coverage.calls, coverage.guest, coverage.interrupts];
+        all(self).iter().zip(all(other)).all(|(reached, least)| *reached >= least)
+    }
+}
+
 impl core::ops::AddAssign for Coverage {
     fn add_assign(&mut self, other: Self) {
         self.steps += other.steps;
@@ -72,7 +80,7 @@ impl core::ops::AddAssign for Coverage {
 pub fn run(stage: &mut Stage, scene: Scene, seed: u64, steps: u32) -> Result<Coverage, (Trace, Failure)> {
     let mut random = Random::new(seed);
     let mut coverage = Coverage::default();
-    let mut trace = Trace { scene, steps: Vec::new() };
+    let mut trace = Trace::new(scene, stage);
     let both = if scene == Scene::Partitions { compartments(&stage.world).to_vec() } else { Vec::new() };
     for _ in 0..steps {
         let choices = scene.steps(&stage.world);

@@ -22,7 +22,7 @@ impl Bench {
     fn fails(&mut self, steps: &[Step]) -> Option<(Vec<Step>, Failure)> {
         self.left = self.left.checked_sub(1)?;
         self.stage.restore(&self.first);
-        let trace = Trace { scene: self.scene, steps: steps.to_vec() };
+        let trace = Trace { steps: steps.to_vec(), ..Trace::new(self.scene, &self.stage) };
         let result = trace.run_on(&mut self.stage);
         // What it has changed is known from now on.
         self.stage.save();
@@ -36,7 +36,7 @@ impl Bench {
 /// # Errors
 /// The trace does not fail.
 pub fn shrink(trace: &Trace, runs: u32) -> Result<(Trace, Failure), Trace> {
-    let mut stage = trace.scene.stage();
+    let mut stage = trace.stage();
     let first = stage.save();
     let Err(failure) = trace.run_on(&mut stage) else { return Err(trace.clone()) };
     stage.save();
@@ -51,7 +51,7 @@ pub fn shrink(trace: &Trace, runs: u32) -> Result<(Trace, Failure), Trace> {
             break;
         }
     }
-    Ok((Trace { scene: trace.scene, steps: best.0 }, best.1))
+    Ok((Trace { steps: best.0, ..trace.clone() }, best.1))
 }
 
 type Best = (Vec<Step>, Failure);

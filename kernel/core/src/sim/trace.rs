@@ -1,6 +1,7 @@
 //! Traces: what happened in a scene, as text that can be run again.
 
 use super::check::{Authority, Census, Violation, authority_shrinks, check_census};
+use super::machine::{OPERATIONS, Sabotage};
 pub use super::random::Random;
 use super::scene::Scene;
 pub use super::scene::populate;
@@ -18,6 +19,8 @@ use std::vec::Vec;
 pub struct Trace {
     /// Where.
     pub scene: Scene,
+    /// What of the kernel's maintenance is left out: for tests that see it missed.
+    pub without: Sabotage,
     /// What happened.
     pub steps: Vec<Step>,
 }
@@ -58,12 +61,22 @@ pub(super) fn look(census: &Census, before: Option<&Authority>) -> Result<(), Vi
 }
 
 impl Trace {
+    /// Nothing yet, in a scene of which `stage` is one.
+    pub(super) fn new(scene: Scene, stage: &Stage) -> Self {
+        Self { scene, without: stage.world.kernel.platform.sabotage, steps: Vec::new() }
+    }
+
+    /// Where it begins.
+    pub fn stage(&self) -> Stage {
+        self.scene.stage_without(self.without)
+    }
+
     /// Runs it, and checks everything after each step.
     ///
     /// # Errors
     /// The first thing that goes wrong.
     pub fn run(&self) -> Result<(), Failure> {
-        self.run_on(&mut self.scene.stage())
+        self.run_on(&mut self.stage())
     }
 
     /// The same, in a stage of the scene that is at its beginning. It is left wherever the trace ends.
@@ -106,10 +119,24 @@ pub(super) fn refused(step: &Step) -> Violation {
 }
 
 const HEAD: &str = "bulkhead trace 1, scene";
+const WITHOUT: &str = " without ";
+
+/// The operation of that name, left out.
+///
+/// # Errors
+/// There is none; there are these.
+pub fn left_out(operation: &str) -> Result<Sabotage, String> {
+    let known = || format!("there is no operation `{operation}`; there are {}", OPERATIONS.join(", "));
+    Sabotage::named(operation).ok_or_else(known)
+}
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{HEAD} {}", self.scene.name())?;
+        write!(f, "{HEAD} {}", self.scene.name())?;
+        match self.without {
+            Sabotage::Operation(operation) => writeln!(f, "{WITHOUT}{operation}")?,
+            _ => writeln!(f)?,
+        }
         for step in &self.steps {
             match step.meaning() {
                 meaning if meaning.is_empty() => writeln!(f, "{step}")?,
@@ -130,12 +157,16 @@ impl std::str::FromStr for Trace {
         let head = lines.next().map_or("", |(_, line)| line);
         let scene = head.strip_prefix(HEAD).map(str::trim);
         let scene = scene.ok_or_else(|| format!("the first line is not `{HEAD} NAME`, but `{head}`"))?;
+        let (scene, without) = match scene.split_once(WITHOUT) {
+            Some((scene, operation)) => (scene, left_out(operation)?),
+            None => (scene, Sabotage::None),
+        };
         let scene = Scene::named(scene).ok_or_else(|| {
             let names: Vec<&str> = Scene::ALL.iter().map(|scene| scene.name()).collect();
             format!("there is no scene `{scene}`; there are {}", names.join(", "))
         })?;
         let steps = lines.map(|(n, line)| line.parse().map_err(|error| format!("line {n}: {error}")));
-        Ok(Self { scene, steps: steps.collect::<Result<_, String>>()? })
+        Ok(Self { scene, without, steps: steps.collect::<Result<_, String>>()? })
     }
 }
 
@@ -155,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_trace_is_read_as_it_was_written_and_runs() {
-        let trace = Trace { scene: Scene::Ipc, steps: std::vec![Svc::call(abi::Syscall::Yield, 0, 0), Step::Fault] };
+        let steps = std::vec![Svc::call(abi::Syscall::Yield, 0, 0), Step::Fault];
+        let trace = Trace { scene: Scene::Ipc, without: Sabotage::None, steps };
         assert_eq!(trace.to_string().parse(), Ok(trace.clone()));
         assert_eq!(trace.run(), Ok(()));
         assert!(trace.as_test("found").contains("scene ipc"));

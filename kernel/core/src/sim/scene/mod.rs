@@ -12,6 +12,7 @@ pub mod partitions;
 mod teardown;
 mod time;
 
+use super::machine::Sabotage;
 use super::maker::FIRST;
 use super::stage::Stage;
 use super::step::Step;
@@ -94,7 +95,14 @@ impl Scene {
 
     /// The same, to be put back as often as one likes.
     pub fn stage(self) -> Stage {
-        Stage::new(self.build(), FIRST)
+        self.stage_without(Sabotage::None)
+    }
+
+    /// The same, with some of the kernel's maintenance left out from the beginning on.
+    pub fn stage_without(self, sabotage: Sabotage) -> Stage {
+        let mut world = self.build();
+        world.kernel.platform.sabotage = sabotage;
+        Stage::new(world, FIRST)
     }
 
     /// What may happen next, that is of interest.

@@ -60,6 +60,7 @@ fn irq(which: u32) -> u32 {
     33 + which
 }
 
+/// Both, with their components and guests started.
 pub fn build() -> World {
     let mut maker = Maker::new(18);
     for which in 0..2 {
