@@ -193,15 +193,11 @@ impl<P: Platform> Kernel<P> {
 
     /// Takes a vCPU out of the hardware. If its guest waits, its timer is watched for it.
     fn unload(&mut self, vcpu: Handle<Vcpu>) {
+        // Its guest does not run: what has not ended by now does not end before the list registers are empty.
         self.sync(vcpu);
         for index in bits(self.arena.get(vcpu).interrupts.listed_mask) {
             let value = self.platform.list_read(index);
-            let saved = SavedListRegister::from(value);
-            self.arena.get_mut(vcpu).interrupts.set_listed(index, saved);
-            if !value.pending && !value.active {
-                // Ended between the look and now.
-                self.ended(vcpu, saved);
-            }
+            self.arena.get_mut(vcpu).interrupts.set_listed(index, SavedListRegister::from(value));
             self.platform.list_write(index, ListRegister::default());
         }
         // What it asked for concerns nobody else, and ends that were not told yet are its own.

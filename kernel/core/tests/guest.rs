@@ -144,6 +144,66 @@ fn all_active_and_a_more_urgent_one_spills_the_least_urgent() {
     assert!((40..=50).all(|intid| state(&mut desk, vcpu, intid) & 3 == 0));
 }
 
+/// Physical interrupt 40 has come for the vCPU that it is bound to, at that number, and is in a list register.
+fn linked(desk: &mut Desk, vcpu: u32) {
+    let handler = desk.slot();
+    desk.ok(root_slot::IRQ_CONTROL, IrqControlMethod::Get as u16, &[40, root_slot::CNODE, handler, 0]);
+    desk.ok(handler, IrqHandlerMethod::BindVcpu as u16, &[vcpu, 40, 0xf0]);
+    desk.world.kernel.platform.active.insert(40);
+    desk.world.kernel.on_irq(40);
+    assert_eq!(listed(desk), (true, Some(40)));
+}
+
+/// Whether interrupt 40 is pending in a list register, and what it is linked to there.
+fn listed(desk: &Desk) -> (bool, Option<u16>) {
+    let list = desk.world.kernel.platform.lists.iter().find(|list| list.intid == 40).expect("it is listed");
+    (list.pending, list.hardware)
+}
+
+/// A guest that masks an interrupt in its distributor while it is pending has its VMM retract it: it comes again when the
+/// VMM says so, in whatever way, and the guest's end is still the line's.
+#[test]
+fn a_linked_interrupt_that_is_retracted_and_comes_again_is_still_linked() {
+    for again in [(VcpuMethod::Inject, [40, 0x80, 0]), (VcpuMethod::SetLevel, [40, 0x80, 1])] {
+        let mut desk = Desk::new();
+        let (_, _, _, _, vcpu) = guest_and_vmm(&mut desk);
+        linked(&mut desk, vcpu);
+        let state = desk.ok(vcpu, VcpuMethod::Retract as u16, &[40])[0];
+        assert_eq!(state & InterruptState::PENDING, InterruptState::PENDING);
+        assert!(desk.world.kernel.platform.lists.iter().all(|list| !list.pending));
+        desk.ok(vcpu, again.0 as u16, &again.1);
+        assert_eq!(listed(&desk), (true, Some(40)), "nobody would ever deactivate the physical one");
+        // The guest ends it; what the VMM injects under that number now is linked to nothing.
+        desk.world.kernel.platform.lists = Default::default();
+        desk.ok(vcpu, VcpuMethod::SetLevel as u16, &[40, 0x80, 0]);
+        desk.ok(vcpu, VcpuMethod::Inject as u16, &[40, 0x80, 0]);
+        assert_eq!(listed(&desk), (true, None));
+    }
+}
+
+#[test]
+fn a_linked_interrupt_that_was_spilled_is_deactivated_at_its_end_and_linked_no_more() {
+    let mut desk = Desk::new();
+    let (_, _, _, _, vcpu) = guest_and_vmm(&mut desk);
+    desk.exit(ExitRecord { kind: 4, ..Default::default() });
+    linked(&mut desk, vcpu);
+    for intid in 41..44 {
+        desk.ok(vcpu, VcpuMethod::Inject as u16, &[intid, 0x80, 0]);
+    }
+    for list in &mut desk.world.kernel.platform.lists {
+        (list.pending, list.active) = (false, true);
+    }
+    desk.ok(vcpu, VcpuMethod::Inject as u16, &[50, 0x10, 0]);
+    assert!(desk.world.kernel.platform.lists.iter().all(|list| list.intid != 40), "the least urgent gave way");
+    desk.world.kernel.platform.lists = Default::default();
+    desk.world.kernel.platform.eoi_count = 1;
+    desk.world.kernel.on_maintenance();
+    desk.check();
+    assert!(!desk.world.kernel.platform.active.contains(&40), "nobody else deactivates the physical one");
+    desk.ok(vcpu, VcpuMethod::Inject as u16, &[40, 0x80, 0]);
+    assert_eq!(listed(&desk), (true, None), "linked to what it was linked to before");
+}
+
 #[test]
 fn two_guests_share_the_hardware_and_keep_their_interrupts() {
     let mut desk = Desk::new();

@@ -137,27 +137,3 @@ fn an_interrupt_that_the_vmm_injected_survives_the_clearing_of_a_handler_with_it
     desk.world.kernel.on_maintenance();
     assert!(desk.world.kernel.platform.lists.iter().any(|list| list.intid == 77 && list.pending), "it is lost");
 }
-
-/// A guest that masks an interrupt in its distributor while it is pending has its VMM retract it: it comes again when the
-/// VMM says so, and the guest's end is still the line's.
-#[test]
-fn a_linked_interrupt_that_is_retracted_and_injected_again_is_still_linked() {
-    let mut desk = Desk::new();
-    let (_, _, _, _, vcpu) = guest_and_vmm(&mut desk);
-    let handler = desk.slot();
-    desk.ok(root_slot::IRQ_CONTROL, IrqControlMethod::Get as u16, &[40, root_slot::CNODE, handler, 0]);
-    desk.ok(handler, IrqHandlerMethod::BindVcpu as u16, &[vcpu, 40, 0x80]);
-    desk.world.kernel.platform.active.insert(40);
-    desk.world.kernel.on_irq(40);
-    let state = desk.ok(vcpu, VcpuMethod::Retract as u16, &[40])[0];
-    assert_eq!(state & InterruptState::PENDING, InterruptState::PENDING);
-    assert!(desk.world.kernel.platform.lists.iter().all(|list| !list.pending));
-    desk.ok(vcpu, VcpuMethod::Inject as u16, &[40, 0x80, 0]);
-    let list = *desk.world.kernel.platform.lists.iter().find(|list| list.intid == 40).expect("it is listed");
-    assert_eq!((list.pending, list.hardware), (true, Some(40)), "nobody would ever deactivate the physical one");
-    // The guest ends it; what the VMM injects under that number now is linked to nothing.
-    desk.world.kernel.platform.lists = Default::default();
-    desk.ok(vcpu, VcpuMethod::Inject as u16, &[40, 0x80, 0]);
-    let list = *desk.world.kernel.platform.lists.iter().find(|list| list.intid == 40).expect("it is listed");
-    assert_eq!(list.hardware, None);
-}
