@@ -275,7 +275,7 @@ fn guest(world: &World, random: &mut Random) -> GuestStep {
         1 => GuestStep::Acknowledge,
         2 => GuestStep::Float(random.below(100)),
         3 => GuestStep::Timer(random.below(10_000), random.below(4)),
-        4 => GuestStep::Write(random.pick(TABLE).0 as u32, random.below(100)),
+        4 => GuestStep::Write(random.pick(TABLE).register as u32, random.below(100)),
         5 | 6 => {
             let lists = &world.kernel.platform.lists;
             let active = lists.iter().filter(|list| list.active).min_by_key(|list| list.priority);
