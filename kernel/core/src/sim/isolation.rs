@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn a_register_that_is_not_switched_is_found_out() {
         let every = if long() { 1 } else { 3 };
-        for (register, ..) in abi::vcpu::TABLE.iter().step_by(every) {
+        for register in abi::vcpu::TABLE.iter().map(|row| &row.register).step_by(every) {
             if [GuestRegister::CntvCtl, GuestRegister::CntvCval].contains(register) {
                 // It has no clock here; the interrupts' witness watches the timer.
                 continue;
