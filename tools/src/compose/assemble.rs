@@ -1,7 +1,7 @@
 //! A checked system and its materials become an image: the pure part of building.
 
 use super::at_hand::AtHand;
-use super::check::GUEST_RAM_BASE;
+use super::check::{CMDLINE_BYTES_MAX, GUEST_RAM_BASE};
 use super::claims::{self, Judged};
 use super::elf::{self, PAGE, Piece, Program};
 use super::emit;
@@ -67,6 +67,9 @@ struct Parts<'a> {
     /// In the order of the VMs.
     guests: &'a [Loaded],
 }
+
+/// What mends a system that is too large for root or for an address space.
+const TOO_MUCH: &str = "make less of it there: fewer or smaller channels, devices and programs, or fewer components";
 
 /// Assembles an image.
 pub fn assemble(system: &Resolved, materials: &Materials) -> Result<Composed, Vec<Problem>> {
@@ -154,7 +157,7 @@ fn compile_pieces(system: &Resolved, parts: &Parts<'_>, piece_bits: u32) -> Resu
         vmm: number(&ProgramName::VmmServer),
         components: system.components.iter().map(|component| number(&component.program)).collect(),
     };
-    let plan = lay_out(system, &named, guests, piece_bits).map_err(Problem::new)?;
+    let plan = lay_out(system, &named, guests, piece_bits).map_err(|error| Problem::new(error).help(TOO_MUCH))?;
     let place = pack::kernel_place(kernel, system.board.kernel_address).map_err(Problem::new)?;
 
     // Where guests' files are depends on how long the compiled system is, which holds that in numbers of
@@ -218,7 +221,15 @@ pub fn guest(vm: &ResolvedVm, files: &GuestFiles, problems: &mut Vec<Problem>) -
             problems.push(Problem::at(&vm.kernel.span, message, "this file").help(error.help));
         })
         .ok()?;
-    let cmdline = cmdline(&kernel, vm.console, vm.cmdline.as_ref().map(|cmdline| cmdline.value.as_str()));
+    let given = vm.cmdline.as_ref();
+    let cmdline = cmdline(&kernel, vm.console, given.map(|cmdline| cmdline.value.as_str()));
+    if let Some(given) = given.filter(|_| cmdline.len() > CMDLINE_BYTES_MAX) {
+        let added = cmdline.len() - given.value.len();
+        let message = format!("a command line of {} bytes is too long, {added} of which are added", cmdline.len());
+        let help = format!("write at most {} bytes, or say what a panic means: panic=0", CMDLINE_BYTES_MAX - added);
+        problems.push(Problem::at(&given.span, message, "too long").help(help));
+        return None;
+    }
     let request = Request {
         kernel: &kernel,
         kernel_bytes: &files.kernel,

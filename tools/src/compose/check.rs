@@ -14,13 +14,18 @@ pub const GUEST_RAM_BASE: u64 = protocol::layout::GUEST_RAM as u64;
 pub const GUEST_RAM_MAX: u64 = 2 << 30;
 /// The least: the device tree has 2 MiB for itself.
 pub const GUEST_RAM_MIN: u64 = 4 << 20;
+/// The longest command line that Linux for Arm takes: 1,024 bytes with the zero at its end.
+pub const CMDLINE_BYTES_MAX: usize = 1023;
+/// The most VMs and components: the log maps a ring of each, those of the kernel, root, the console and its own, and a channel to the console.
+const SPEAKERS_MAX: usize = protocol::config::MEMORIES_MAX - 6;
 /// The most channels of the console: one bit of its notification for each, and the UART's.
 pub const CONSOLE_CLIENTS_MAX: usize = 29;
 
 /// All that is wrong with a system.
 pub fn check(system: &Resolved) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for rule in [times, ram, raw_kernels, stacks, untypeds, fault_handlers, channels, calls, devices, clients] {
+    for rule in [times, ram, raw_kernels, cmdlines, stacks, untypeds, fault_handlers, channels, calls, devices, clients]
+    {
         rule(system, &mut problems);
     }
     problems
@@ -28,23 +33,14 @@ pub fn check(system: &Resolved) -> Vec<Problem> {
 
 fn times(system: &Resolved, problems: &mut Vec<Problem>) {
     for vm in &system.vms {
-        time(&vm.vm.time, defaults::PRIORITY_MAX - u64::from(defaults::EXITS_ABOVE_GUEST), problems);
+        time(&vm.vm.time, problems);
     }
     for component in &system.components {
-        time(&component.component.time, defaults::PRIORITY_MAX, problems);
+        time(&component.component.time, problems);
     }
 }
 
-fn time(time: &Time, priority_max: u64, problems: &mut Vec<Problem>) {
-    if let Some(priority) = &time.priority
-        && priority.value > priority_max
-    {
-        let message = format!("priority {} is too high", priority.value);
-        problems.push(Problem::at(&priority.span, message, "too high").help(format!(
-            "the highest here is {priority_max}: root has 200, and a VMM {} more than its guest",
-            defaults::EXITS_ABOVE_GUEST
-        )));
-    }
+fn time(time: &Time, problems: &mut Vec<Problem>) {
     for zero in [&time.budget_us, &time.period_us].into_iter().flatten().filter(|at| at.value == 0) {
         problems.push(Problem::at(&zero.span, "no time at all", "zero").help("write at least \"1us\""));
     }
@@ -90,6 +86,18 @@ fn raw_kernels(system: &Resolved, problems: &mut Vec<Problem>) {
                 );
             }
         }
+        let thumb = [("entry", &vm.entry, if vm.thumb { 2 } else { 4 }), ("load", &vm.load, 4)];
+        for (key, address, step) in thumb {
+            let Some(address) = address.as_ref().filter(|address| !address.value.is_multiple_of(step)) else {
+                continue;
+            };
+            let down = address.value / step * step;
+            let of_thumb = if key == "entry" && !vm.thumb { "; for a guest in Thumb write thumb = true" } else { "" };
+            problems.push(
+                Problem::at(&address.span, format!("{:#x} is not a multiple of {step}", address.value), "misaligned")
+                    .help(format!("write {key} = {down:#x}{of_thumb}")),
+            );
+        }
         let alone = match (&vm.load, &vm.entry) {
             (Some(load), None) => Some((load, "entry")),
             (None, Some(entry)) => Some((entry, "load")),
@@ -98,6 +106,24 @@ fn raw_kernels(system: &Resolved, problems: &mut Vec<Problem>) {
         if let Some((one, other)) = alone {
             let message = format!("a raw kernel needs `load` and `entry`; [vm.{}] has no `{other}`", vm.name.value);
             problems.push(Problem::at(&one.span, message, "only this").help(format!("add {other} = ADDRESS")));
+        }
+    }
+}
+
+fn cmdlines(system: &Resolved, problems: &mut Vec<Problem>) {
+    for cmdline in system.vms.iter().filter_map(|vm| vm.vm.cmdline.as_ref()) {
+        if cmdline.value.contains('\0') {
+            problems.push(
+                Problem::at(&cmdline.span, "the command line holds a zero", "it would end there")
+                    .help("take the \\u0000 out"),
+            );
+        }
+        if cmdline.value.len() > CMDLINE_BYTES_MAX {
+            let message = format!("a command line of {} bytes is too long", cmdline.value.len());
+            problems.push(
+                Problem::at(&cmdline.span, message, "too long")
+                    .help(format!("Linux takes {CMDLINE_BYTES_MAX} bytes: make it shorter")),
+            );
         }
     }
 }
@@ -325,10 +351,26 @@ fn devices(system: &Resolved, problems: &mut Vec<Problem>) {
 fn clients(system: &Resolved, problems: &mut Vec<Problem>) {
     let components = system.components.iter().filter(|component| component.component.console).count();
     let all = system.vms.len() + components + 1;
-    if all > CONSOLE_CLIENTS_MAX {
+    let speakers = system.vms.len() + system.components.len();
+    // The first that is too much decides what there is too much of.
+    if speakers > SPEAKERS_MAX {
+        problems.push(
+            Problem::new(format!("{speakers} VMs and components, and the log can read {SPEAKERS_MAX}")).help(format!(
+                "take at least {} away: let one component do the work of several",
+                speakers - SPEAKERS_MAX
+            )),
+        );
+    } else if system.vms.len() + 1 > CONSOLE_CLIENTS_MAX {
+        let most = CONSOLE_CLIENTS_MAX - 1;
+        problems.push(
+            Problem::new(format!("{} VMs, and the console component can serve {most}", system.vms.len()))
+                .help(format!("each VM has a console: make at most {most}, and write console = false in components")),
+        );
+    } else if all > CONSOLE_CLIENTS_MAX {
+        let surplus = all - CONSOLE_CLIENTS_MAX;
         problems.push(
             Problem::new(format!("{all} consoles, and the console component can serve {CONSOLE_CLIENTS_MAX}"))
-                .help("write console = false in some components (the log has one)"),
+                .help(format!("write console = false in at least {surplus} of the components (the log has one, too)")),
         );
     }
     if system.vms.is_empty() && system.components.is_empty() {

@@ -2,10 +2,12 @@
 
 use super::claims;
 use super::manifest::{ChannelKind, Component, Manifest, OnFault, ProgramSource, Vm};
+use super::materials::NAME_ANOTHER;
 use super::problem::{At, Problem, did_you_mean, nearest};
 use crate::guest_files;
 use crate::workspace::{self, Package};
 use boards::{Board, Device};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A system whose every name means something.
@@ -107,6 +109,9 @@ pub struct ResolvedChannel {
     /// Server, signalled, or readers.
     pub to: Vec<At<usize>>,
 }
+
+/// Packages that are in systems by themselves, and can be neither components nor guests.
+const PARTS_OF_SYSTEMS: [&str; 6] = ["kernel-image", "kernel-zimage", "root", "console", "log", "vmm-server"];
 
 /// Prefix of a guest's program that is a package of this workspace.
 const PACKAGE_PREFIX: &str = "crate:";
@@ -258,6 +263,9 @@ fn kernel(kernel: &At<String>, around: &Surroundings<'_>, problems: &mut Vec<Pro
 
 /// Notes a package that the workspace does not have, and one without a program.
 fn package(name: &str, at: &At<String>, around: &Surroundings<'_>, problems: &mut Vec<Problem>) {
+    if PARTS_OF_SYSTEMS.contains(&name) {
+        return problems.push(part_of_systems(name, at));
+    }
     let Some(packages) = around.packages else { return };
     match packages.iter().find(|known| known.name == name) {
         Some(known) if known.program => return,
@@ -273,6 +281,11 @@ fn package(name: &str, at: &At<String>, around: &Surroundings<'_>, problems: &mu
     problems.push(Problem::at(&at.span, message, "unknown package").help(help));
 }
 
+fn part_of_systems(name: &str, at: &At<String>) -> Problem {
+    Problem::at(&at.span, format!("`{name}` is a part of the system itself"), "can't be given a place of its own")
+        .help("every system has it that needs it: take this out, or name a package of your own")
+}
+
 fn library(package: &Package, at: &At<String>) -> Problem {
     Problem::at(&at.span, format!("the package `{}` has no program, it is only a library", package.name), "a library")
         .help("give it a src/main.rs, or name another package")
@@ -280,12 +293,20 @@ fn library(package: &Package, at: &At<String>) -> Problem {
 
 fn existing(path: &str, at: &At<String>, folder: &Path, what: &str, problems: &mut Vec<Problem>) -> PathBuf {
     let full = folder.join(path);
-    if !full.is_file() {
-        problems.push(
-            Problem::at(&at.span, format!("{what}: there is no file `{path}`"), "no such file")
-                .help("paths are relative to the manifest's folder"),
-        );
-    }
+    let wrong = |message: String, label: &str, help: &str| Problem::at(&at.span, message, label).help(help);
+    problems.extend(match full.metadata() {
+        Ok(found) if found.is_file() => None,
+        Ok(found) if found.is_dir() => {
+            Some(wrong(format!("{what}: `{path}` is a folder"), "a folder", "name a file in it"))
+        }
+        Ok(_) => Some(wrong(format!("{what}: `{path}` is a device or the like"), "no plain file", "name a plain file")),
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(wrong(
+            format!("{what}: there is no file `{path}`"),
+            "no such file",
+            "paths are relative to the manifest's folder",
+        )),
+        Err(error) => Some(wrong(format!("{what}: `{path}`: {error}"), "can't be looked at", NAME_ANOTHER)),
+    });
     full
 }
 
@@ -302,6 +323,9 @@ fn program(source: &ProgramSource, around: &Surroundings<'_>, problems: &mut Vec
                 problems.push(nothing(format!("crate: `{}` holds no Cargo.toml", at.value)));
             } else {
                 match workspace::package(&path) {
+                    Ok(Some(package)) if is_ours(&path) && PARTS_OF_SYSTEMS.contains(&&*package.name) => {
+                        problems.push(part_of_systems(&package.name, at));
+                    }
                     Ok(Some(package)) if package.program => {}
                     Ok(Some(package)) => problems.push(library(&package, at)),
                     Ok(None) => problems.push(nothing(format!("crate: `{}` holds no package", at.value))),
@@ -315,6 +339,12 @@ fn program(source: &ProgramSource, around: &Surroundings<'_>, problems: &mut Vec
             ProgramName::Package(at.value.clone())
         }
     }
+}
+
+/// Whether a folder is one of the workspace's own. Others' packages may have the names of ours.
+fn is_ours(folder: &Path) -> bool {
+    let root = workspace::root().canonicalize();
+    root.is_ok_and(|root| folder.canonicalize().is_ok_and(|folder| folder.starts_with(root)))
 }
 
 fn devices(component: &Component, board: &Board, problems: &mut Vec<Problem>) -> Vec<At<Device>> {
@@ -333,4 +363,17 @@ fn devices(component: &Component, board: &Board, problems: &mut Vec<Problem>) ->
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cross;
+
+    #[test]
+    fn every_part_of_a_system_is_known_as_one() {
+        let parts = cross::SYSTEM_PACKAGES.iter().chain([&cross::ZIMAGE_HEAD]);
+        assert!(parts.clone().all(|part| PARTS_OF_SYSTEMS.contains(part)) && parts.count() == PARTS_OF_SYSTEMS.len());
+        assert!(is_ours(&workspace::root().join("components/root")) && !is_ours(Path::new("/")));
+    }
 }

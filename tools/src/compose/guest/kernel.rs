@@ -36,6 +36,8 @@ pub struct KernelError {
 }
 
 const ZIMAGE_MAGIC: u32 = 0x016f_2818;
+/// Bytes of its header: eight instructions, magic, start and end, and the order of bytes.
+const ZIMAGE_HEADER_BYTES: u32 = 0x34;
 /// Says that the header has a table of further data ("another magic number").
 const ZIMAGE_TABLE_MAGIC: u32 = 0x4545_4545;
 /// Tag of the kernel's size in that table: "KLSZ".
@@ -47,15 +49,29 @@ impl Kernel {
     /// Looks at a file. `raw` is where a formless kernel goes and starts, if the manifest says so.
     pub fn identify(bytes: &[u8], raw: Option<(u32, u32)>) -> Result<Self, KernelError> {
         let error = |what: &str, help: &str| Err(KernelError { what: what.to_owned(), help: help.to_owned() });
-        if let Some((load, entry)) = raw {
+        if let Some((load, entry)) = raw.filter(|_| !bytes.is_empty()) {
+            let end = u64::from(load) + bytes.len() as u64;
+            if !(u64::from(load)..end).contains(&u64::from(entry)) {
+                let what = format!("it lies at {load:#x}-{end:#x}, and its entry {entry:#x} is not in it");
+                return error(&what, &format!("write where it starts, such as entry = {load:#x}"));
+            }
             return Ok(Self::Raw { load, entry });
         }
         if word(bytes, 0x24) == Some(ZIMAGE_MAGIC) {
-            return Ok(Self::ZImage { unpacked_bytes: unpacked_bytes(bytes) });
+            return match zimage_fault(bytes) {
+                None => Ok(Self::ZImage { unpacked_bytes: unpacked_bytes(bytes) }),
+                Some(what) => error(&what, "give the whole file, as Linux's build or Debian's package made it"),
+            };
         }
         if elf::is_elf(bytes) {
             return match elf::read(bytes) {
-                Ok(program) => Ok(Self::Elf { entry: physical_entry(&program), program }),
+                Ok(program) => match physical_entry(&program) {
+                    Some(entry) => Ok(Self::Elf { entry, program }),
+                    None => {
+                        let what = format!("its entry {:#x} is in none of its segments", program.entry);
+                        error(&what, "link it with an entry: its linker script says ENTRY(...)")
+                    }
+                },
                 Err(what) => {
                     error(&what, "a guest's kernel is a zImage, an ELF for 32-bit Arm, or raw with `load` and `entry`")
                 }
@@ -90,6 +106,21 @@ impl Kernel {
     }
 }
 
+/// What its header says of itself that is not so.
+fn zimage_fault(bytes: &[u8]) -> Option<String> {
+    let (Some(start), Some(end)) = (word(bytes, 0x28), word(bytes, 0x2c)) else {
+        return Some("it is a zImage that is cut off in its header".to_owned());
+    };
+    let (told, there) = (end.saturating_sub(start), bytes.len() as u64);
+    if end <= start {
+        return Some(format!("it is a zImage whose header is damaged: it would go from {start:#x} to {end:#x}"));
+    }
+    if told <= ZIMAGE_HEADER_BYTES || there <= u64::from(ZIMAGE_HEADER_BYTES) {
+        return Some("it is the header of a zImage, and nothing else".to_owned());
+    }
+    (there < u64::from(told)).then(|| format!("it is a zImage of {told} bytes, of which the file has {there}"))
+}
+
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes)
 }
@@ -117,10 +148,15 @@ fn unpacked_bytes(bytes: &[u8]) -> u64 {
 }
 
 /// Linux's ELF has its entry as a virtual address, and is entered at the physical one.
-fn physical_entry(program: &elf::Program) -> u32 {
-    let virtual_entry = program.entry;
-    let holds = |piece: &&elf::Piece| (u64::from(piece.address)..piece.end()).contains(&u64::from(virtual_entry));
-    program.pieces.iter().find(holds).map_or(virtual_entry, |piece| virtual_entry - piece.address + piece.physical)
+fn physical_entry(program: &elf::Program) -> Option<u32> {
+    let entry = program.entry;
+    let holds = |piece: &&elf::Piece| (u64::from(piece.address)..piece.end()).contains(&u64::from(entry));
+    if let Some(piece) = program.pieces.iter().find(holds) {
+        return Some(entry - piece.address + piece.physical);
+    }
+    // Some are linked with their physical entry already.
+    let physical = |piece: &elf::Piece| entry.checked_sub(piece.physical).is_some_and(|at| at < piece.memory_bytes);
+    program.pieces.iter().any(physical).then_some(entry)
 }
 
 #[cfg(test)]
@@ -131,6 +167,7 @@ mod tests {
         let mut bytes = vec![0; 0x100];
         let mut put = |at: usize, word: u32| bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
         put(0x24, ZIMAGE_MAGIC);
+        put(0x2c, 0x100);
         if table {
             put(0x34, ZIMAGE_TABLE_MAGIC);
             put(0x38, 0x40);
@@ -155,6 +192,34 @@ mod tests {
             elf::Piece { address: 0xc000_8000, physical: 0x4000_8000, bytes: vec![0; 8], memory_bytes: 8, flags };
         let file = elf::write(0xc000_8004, &[piece]);
         assert!(matches!(Kernel::identify(&file, None), Ok(Kernel::Elf { entry: 0x4000_8004, .. })));
+    }
+
+    #[test]
+    fn a_zimage_that_is_not_whole_is_no_kernel() {
+        let what = |bytes: &[u8]| Kernel::identify(bytes, None).unwrap_err().what;
+        let whole = zimage(true);
+        assert!(what(&whole[..0x28]).contains("cut off in its header"));
+        assert!(what(&whole[..0x30]).contains("the header of a zImage, and nothing else"));
+        assert!(what(&whole[..0xff]).contains("a zImage of 256 bytes, of which the file has 255"));
+        let mut longer = whole.clone();
+        longer.push(0);
+        assert!(Kernel::identify(&longer, None).is_ok(), "what is appended, such as a device tree, does not matter");
+        for end in [0_u32, 0x30] {
+            let mut damaged = whole.clone();
+            damaged[0x2c..0x30].copy_from_slice(&end.to_le_bytes());
+            assert!(what(&damaged).contains(if end == 0 { "damaged" } else { "nothing else" }));
+        }
+    }
+
+    #[test]
+    fn a_kernel_starts_within_itself() {
+        let what = |bytes: &[u8], raw| Kernel::identify(bytes, raw).unwrap_err().what;
+        assert!(what(b"12345678", Some((0x4000_8000, 0x4000_8008))).contains("0x40008008 is not in it"));
+        assert!(what(b"12345678", Some((0x4000_8000, 0x4000_7ffc))).contains("is not in it"));
+        assert!(what(b"", Some((0x4000_8000, 0x4000_8000))).contains("empty"));
+        let flags = abi::rights::MapFlags::READ | abi::rights::MapFlags::EXECUTE;
+        let piece = |at| elf::Piece { address: at, physical: at, bytes: vec![0; 8], memory_bytes: 8, flags };
+        assert!(what(&elf::write(0x5000_0000, &[piece(0x4000_8000)]), None).contains("0x50000000 is in none"));
     }
 
     #[test]

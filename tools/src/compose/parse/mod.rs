@@ -24,7 +24,11 @@ pub fn parse(text: &str) -> (Manifest, Vec<Problem>) {
         .iter()
         .map(|error| {
             let span = error.span().unwrap_or(0..0);
-            Problem::at(&span, format!("this is not TOML: {}", error.message()), "here")
+            if error.message() == DUPLICATE {
+                let key = text.get(span.clone()).unwrap_or("a key");
+                return Problem::at(&span, format!("`{key}` stands twice"), "again").help("keep one of them");
+            }
+            Problem::at(&span, format!("this is not TOML: {}", error.message()), "here").help(remedy(error.message()))
         })
         .collect();
     let mut manifest = Manifest::default();
@@ -32,6 +36,22 @@ pub fn parse(text: &str) -> (Manifest, Vec<Problem>) {
         top(table.get_ref(), &mut manifest, &mut problems);
     }
     (manifest, problems)
+}
+
+/// What the parser says of a key that stands twice in its table.
+const DUPLICATE: &str = "duplicate key";
+
+/// What mends a fault of the syntax, by what the parser says of it.
+fn remedy(message: &str) -> &'static str {
+    let remedies = [
+        ("must be quoted", "write it in quotes: KEY = \"TEXT\""),
+        ("string", "a text stands in quotes, and ends with one: KEY = \"TEXT\""),
+        ("table", "a table's name stands in brackets, such as [vm.NAME]; inline ones in braces"),
+        ("array", "a list stands in brackets, with commas: KEY = [\"ONE\", \"TWO\"]"),
+        ("no value", "write KEY = VALUE, or a table's name in brackets, such as [vm.NAME]"),
+    ];
+    let known = remedies.iter().find(|(part, _)| message.contains(part)).map(|&(_, remedy)| remedy);
+    known.unwrap_or("a line is KEY = VALUE or [TABLE]; values are \"TEXT\", a number, true, false, or a [LIST]")
 }
 
 fn top<'a>(table: &'a DeTable<'a>, manifest: &mut Manifest, problems: &mut Vec<Problem>) {

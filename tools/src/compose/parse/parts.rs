@@ -1,6 +1,7 @@
 //! The named tables: VMs, components, channels.
 
 use super::section::Section;
+use crate::compose::defaults;
 use crate::compose::manifest::{Channel, ChannelKind, Component, ConsoleKind, Endings, ProgramSource, Time, Vm};
 use crate::compose::problem::{At, Problem, Span};
 use system::Action;
@@ -36,11 +37,11 @@ fn check_name(kind: &str, at: &At<String>, problems: &mut Vec<Problem>) {
     }
 }
 
-fn time(section: &mut Section<'_, '_>) -> Time {
+fn time(section: &mut Section<'_, '_>, priority_max: u64, why: &str) -> Time {
     Time {
         budget_us: section.duration_us("budget"),
         period_us: section.duration_us("period"),
-        priority: section.integer("priority", 0, 255),
+        priority: section.integer_because("priority", 0, priority_max, why),
     }
 }
 
@@ -82,6 +83,7 @@ pub fn vm<'a>(name: At<String>, table: &'a DeTable<'a>, span: Span, problems: &m
     }
     let kernel = section.required_string("kernel", "write kernel = \"PATH\", or \"debian:armmp-lpae\"");
     let ram = section.size("ram");
+    let of_guests = defaults::PRIORITY_MAX - u64::from(defaults::EXITS_ABOVE_GUEST);
     let consoles = [("pl011", ConsoleKind::Pl011), ("virtio", ConsoleKind::Virtio)];
     Some(Vm {
         console: section.choice("console", &consoles).map_or(ConsoleKind::Pl011, |chosen| chosen.value),
@@ -90,7 +92,7 @@ pub fn vm<'a>(name: At<String>, table: &'a DeTable<'a>, span: Span, problems: &m
         load: section.integer("load", 0, 0xffff_ffff),
         entry: section.integer("entry", 0, 0xffff_ffff),
         thumb: section.boolean("thumb").unwrap_or(false),
-        time: time(&mut section),
+        time: time(&mut section, of_guests, ", since its VMM's threads have up to 10 more, and root has 200"),
         ends: Endings {
             on_crash: action(&mut section, "on-crash", Action::Stop),
             on_reboot: action(&mut section, "on-reboot", Action::Restart),
@@ -156,7 +158,7 @@ pub fn component<'a>(
         );
     }
     Some(Component {
-        time: time(&mut section),
+        time: time(&mut section, defaults::PRIORITY_MAX, ", since root has 200"),
         stack: section.size("stack"),
         on_crash: action(&mut section, "on-crash", Action::Stop),
         untyped: section.size("untyped"),

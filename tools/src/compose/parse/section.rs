@@ -1,6 +1,6 @@
 //! One table of a manifest: every key is known and of the right type, or a problem is noted.
 
-use super::units;
+use super::units::{self, Wrong};
 use crate::compose::problem::{At, Problem, Span, did_you_mean};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -115,8 +115,17 @@ impl<'a, 'p> Section<'a, 'p> {
         self.integer_such_as(key, least, most, least)
     }
 
+    /// The same, with what is said behind the limits of a value that is beyond them.
+    pub fn integer_because(&mut self, key: &str, least: u64, most: u64, why: &str) -> Option<At<u64>> {
+        self.number(key, (least, most), least, why)
+    }
+
     /// The same; `example` is what a value that is no number could have been.
     pub fn integer_such_as(&mut self, key: &str, least: u64, most: u64, example: u64) -> Option<At<u64>> {
+        self.number(key, (least, most), example, "")
+    }
+
+    fn number(&mut self, key: &str, (least, most): (u64, u64), example: u64, why: &str) -> Option<At<u64>> {
         let value = self.get(key)?;
         let Some(number) = value.get_ref().as_integer() else {
             self.mistyped(key, value, "a number", &format!("write {key} = {example}"));
@@ -128,7 +137,7 @@ impl<'a, 'p> Section<'a, 'p> {
                 let message = format!("`{key}` in {} is out of range", self.title);
                 let help = match most {
                     0xffff_ffff => "it is an address of 32 bits".to_owned(),
-                    _ => format!("it goes from {least} to {most}"),
+                    _ => format!("it goes from {least} to {most}{why}"),
                 };
                 self.problems.push(Problem::at(&value.span(), message, "out of range").help(help));
                 None
@@ -146,18 +155,24 @@ impl<'a, 'p> Section<'a, 'p> {
         found
     }
 
-    fn unit<T>(&mut self, key: &str, read: fn(&str) -> Option<T>, what: &str, help: &str) -> Option<At<T>> {
+    fn unit<T>(&mut self, key: &str, read: fn(&str) -> Result<T, Wrong>, what: &str, help: &str) -> Option<At<T>> {
         let value = self.get(key)?;
         let Some(text) = value.get_ref().as_str() else {
             self.mistyped(key, value, &format!("a {what} in a string"), help);
             return None;
         };
-        let found = read(text);
-        if found.is_none() {
-            let message = format!("`{key}` in {}: `{text}` is not a {what}", self.title);
-            self.problems.push(Problem::at(&value.span(), message, format!("not a {what}")).help(help));
+        match read(text) {
+            Ok(found) => return Some(At::new(found, value.span())),
+            Err(Wrong::Form) => {
+                let message = format!("`{key}` in {}: `{text}` is not a {what}", self.title);
+                self.problems.push(Problem::at(&value.span(), message, format!("not a {what}")).help(help));
+            }
+            Err(Wrong::TooMuch(most)) => {
+                let message = format!("`{key}` in {}: `{text}` is more than a {what} can be", self.title);
+                self.problems.push(Problem::at(&value.span(), message, "too much").help(format!("the most is {most}")));
+            }
         }
-        found.map(|found| At::new(found, value.span()))
+        None
     }
 
     /// A size in bytes.

@@ -1,34 +1,49 @@
 //! Sizes and durations, as a manifest writes them.
 
+/// Why a text is no size or duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// It is not written like one.
+    Form,
+    /// It is more than there can be; the most is this.
+    TooMuch(&'static str),
+}
+
 /// Bytes of a size such as `128MiB`, `16KiB`, `4096`.
-pub fn size(text: &str) -> Option<u64> {
+pub fn size(text: &str) -> Result<u64, Wrong> {
+    const MOST: Wrong = Wrong::TooMuch("what a processor of 32 bits has, 4GiB");
     let (number, unit) = split(text)?;
     let shift = match unit {
         "" | "B" => 0,
         "KiB" => 10,
         "MiB" => 20,
         "GiB" => 30,
-        _ => return None,
+        _ => return Err(Wrong::Form),
     };
-    number.checked_mul(1 << shift)
+    number.ok_or(MOST)?.checked_mul(1 << shift).filter(|&bytes| bytes <= 1 << 32).ok_or(MOST)
 }
 
 /// Microseconds of a duration such as `10ms`, `500us`, `2s`.
-pub fn duration_us(text: &str) -> Option<u32> {
+pub fn duration_us(text: &str) -> Result<u32, Wrong> {
+    const MOST: Wrong = Wrong::TooMuch("4294s, about 71 minutes");
     let (number, unit) = split(text)?;
     let factor = match unit {
         "us" => 1,
         "ms" => 1000,
         "s" => 1_000_000,
-        _ => return None,
+        _ => return Err(Wrong::Form),
     };
-    number.checked_mul(factor)?.try_into().ok()
+    number.and_then(|number| number.checked_mul(factor)?.try_into().ok()).ok_or(MOST)
 }
 
-fn split(text: &str) -> Option<(u64, &str)> {
+/// A number, unless it is too large for any, and its unit.
+fn split(text: &str) -> Result<(Option<u64>, &str), Wrong> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
-    let number = text[..end].replace('_', "").parse().ok()?;
-    Some((number, text[end..].trim_start()))
+    let digits = text[..end].replace('_', "");
+    if digits.is_empty() {
+        return Err(Wrong::Form);
+    }
+    Ok((digits.parse().ok(), text[end..].trim_start()))
 }
 
 /// A size for people: in the largest unit that divides it.
@@ -69,16 +84,21 @@ mod tests {
 
     #[test]
     fn sizes_and_durations_are_read_and_nonsense_is_not() {
-        assert_eq!(size("128MiB"), Some(128 << 20));
-        assert_eq!(size("16 KiB"), Some(16 << 10));
-        assert_eq!(size("4_096"), Some(4096));
-        for nonsense in ["", "MiB", "128MB", "12.5MiB", "-1", "99999999999999999999"] {
-            assert_eq!(size(nonsense), None, "{nonsense}");
+        assert_eq!(size("128MiB"), Ok(128 << 20));
+        assert_eq!(size("16 KiB"), Ok(16 << 10));
+        assert_eq!(size("4_096"), Ok(4096));
+        for nonsense in ["", "MiB", "128MB", "12.5MiB", "-1", "99999999999999999999 eggs"] {
+            assert_eq!(size(nonsense), Err(Wrong::Form), "{nonsense}");
         }
-        assert_eq!(duration_us("10ms"), Some(10_000));
-        assert_eq!(duration_us("2s"), Some(2_000_000));
-        assert_eq!(duration_us("10"), None);
-        assert_eq!(duration_us("9999s"), None);
+        for much in ["99999999999999999999", "99999999999GiB", "5GiB"] {
+            assert!(matches!(size(much), Err(Wrong::TooMuch(_))), "{much}");
+        }
+        assert_eq!(duration_us("10ms"), Ok(10_000));
+        assert_eq!(duration_us("4294s"), Ok(4_294_000_000));
+        assert_eq!(duration_us("10"), Err(Wrong::Form));
+        for much in ["4295s", "99999999999999999999us", "5000000ms"] {
+            assert!(matches!(duration_us(much), Err(Wrong::TooMuch(_))), "{much}");
+        }
         assert_eq!(show_size(size("1536KiB").unwrap()), "1536KiB");
         assert_eq!(show_size(2 << 30), "2GiB");
     }

@@ -88,6 +88,8 @@ pub fn zimage(bytes: usize, unpacked: u32) -> Vec<u8> {
     let mut image = vec![0x5a; bytes];
     for (at, word) in [
         (0x24, 0x016f_2818),
+        (0x28, 0),
+        (0x2c, bytes as u32),
         (0x34, 0x4545_4545),
         (0x38, 0x40),
         (0x40, 4),
