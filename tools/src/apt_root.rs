@@ -3,7 +3,7 @@
 //! It has state and cache of its own and copies of the system's configured sources; keys and proxies are the system's.
 
 use crate::failure::{Failure, Result};
-use crate::{process, workspace};
+use crate::{process, progress, workspace};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -17,6 +17,8 @@ const DOWNLOAD_LIMIT: Duration = Duration::from_secs(900);
 pub struct AptRoot {
     folder: PathBuf,
     architecture: &'static str,
+    /// Where apt's programs are, if not on the PATH.
+    programs: PathBuf,
 }
 
 /// A package as the lists describe it.
@@ -63,6 +65,14 @@ fn usable(text: &str) -> Option<String> {
     Some(lines.map(|line| options.replace(line, "$1").into_owned() + "\n").collect())
 }
 
+/// What was to be fetched did not come.
+fn unreachable(failure: Failure) -> Failure {
+    failure.mend(
+        "see whether this machine reaches its mirror of Debian (the network, apt's proxy), then try again; or give the guest's \
+         kernel and initrd as paths in the manifest",
+    )
+}
+
 impl AptRoot {
     /// Opens the root in that folder, making it and fetching its lists if it is new.
     pub fn open(folder: &Path, architecture: &'static str) -> Result<Self> {
@@ -70,7 +80,7 @@ impl AptRoot {
             return Err(Failure::new("guests of Debian's own are fetched with apt-get, which this system lacks")
                 .mend("give the guest's kernel as a path in the manifest"));
         }
-        let root = Self { folder: folder.to_owned(), architecture };
+        let root = Self { folder: folder.to_owned(), architecture, programs: PathBuf::new() };
         let fetched = folder.join("fetched");
         if fetched.is_file() {
             return Ok(root);
@@ -109,7 +119,7 @@ impl AptRoot {
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = Command::new(self.programs.join(program));
         let path = |part: &str| self.folder.join(part).display().to_string();
         let options = [
             format!("Dir::State={}", path("state")),
@@ -134,8 +144,11 @@ impl AptRoot {
 
     /// Fetches the lists anew.
     pub fn update(&self) -> Result<()> {
-        eprintln!("bulkhead: fetching Debian's lists of packages for {} (once)", self.architecture);
-        let told = process::output(self.command("apt-get").arg("update"), UPDATE_LIMIT);
+        let what = format!("fetching Debian's lists of packages for {} (once)", self.architecture);
+        // By itself it takes an unreachable mirror for well.
+        let mut update = self.command("apt-get");
+        update.args(["-o", "APT::Update::Error-Mode=any", "update"]);
+        let told = progress::run(&what, &mut update, UPDATE_LIMIT, process::each_line);
         let lists = std::fs::read_dir(self.folder.join("state/lists")).into_iter().flatten().flatten();
         let usable = lists.filter(|entry| entry.file_name().to_string_lossy().contains("_Packages")).count() > 0;
         match told {
@@ -143,7 +156,7 @@ impl AptRoot {
             _ if usable => Ok(()),
             Ok(_) => Err(Failure::new(format!("the configured sources have no packages for {}", self.architecture))
                 .mend("configure a mirror of Debian that has them, or give the guest's kernel as a path")),
-            Err(failure) => Err(failure.mend("see to the network or to apt's configuration, then try again")),
+            Err(failure) => Err(unreachable(failure)),
         }
     }
 
@@ -161,10 +174,10 @@ impl AptRoot {
         let downloads = self.folder.join("downloads");
         let _ = std::fs::remove_dir_all(&downloads);
         workspace::make_folder(&downloads)?;
-        eprintln!("bulkhead: fetching {} {} for {}", package.name, package.version, self.architecture);
         let mut download = self.command("apt-get");
         download.arg("download").arg(format!("{}={}", package.name, package.version)).current_dir(&downloads);
-        process::output(&mut download, DOWNLOAD_LIMIT)?;
+        let what = format!("fetching {} {} for {}", package.name, package.version, self.architecture);
+        progress::run(&what, &mut download, DOWNLOAD_LIMIT, process::each_line).map_err(unreachable)?;
         let entries = std::fs::read_dir(&downloads).map_err(|error| Failure::path(&downloads, error))?;
         let file =
             entries.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "deb"));
@@ -196,5 +209,29 @@ mod tests {
         let package = Package::parse(shown).unwrap();
         assert_eq!((package.name.as_str(), package.depends.as_str()), ("a", "b (= 2)"));
         assert_eq!(Package::parse("Package: a\n"), None);
+    }
+
+    #[test]
+    fn a_mirror_that_cannot_be_reached_is_told_with_what_apt_says_and_a_remedy() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("bulkhead-apt-{}", std::process::id()));
+        let apt = |script: &str| {
+            let path = folder.join("apt-get");
+            workspace::write(&path, format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            AptRoot { folder: folder.clone(), architecture: "armhf", programs: folder.clone() }
+        };
+        let package = Package { name: "p".into(), version: "1".into(), sha256: String::new(), depends: String::new() };
+        // As apt does it: an error only if it is asked for.
+        let deaf =
+            apt("echo 'E: Could not resolve host' >&2; case \"$*\" in *Error-Mode=any*|*download*) exit 100;; esac");
+        for failure in [deaf.update().unwrap_err(), deaf.unpack(&package, &folder.join("to")).unwrap_err()] {
+            assert!(failure.what.contains("Could not resolve host"), "{failure}");
+            assert!(failure.mend.as_ref().is_some_and(|mend| mend.contains("the network")), "{failure}");
+        }
+        let empty = apt("exit 0");
+        assert!(empty.update().unwrap_err().what.contains("have no packages for armhf"));
+        assert!(empty.unpack(&package, &folder.join("to")).unwrap_err().what.contains("downloaded no file for p"));
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

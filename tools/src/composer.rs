@@ -3,16 +3,13 @@
 
 use crate::compose::{self, Built, Inputs, Kept, ProgramName};
 use crate::failure::{EXIT_BAD_INPUT, Failure, Result};
-use crate::image::{Channel, Image, LogSource};
+use crate::image::{Channel, DESCRIPTION, Image, LogSource};
 use crate::{cross, guest_files, initramfs, workspace};
 use miette::Report;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-
-/// Where `build` describes the image for `run`.
-pub const DESCRIPTION: &str = "image.json";
 
 /// What earlier builds have fetched.
 const KEPT: Kept<'static> = Kept { kernel: &guest_files::kept, shell: &initramfs::kept };

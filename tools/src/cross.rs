@@ -2,9 +2,9 @@
 
 use crate::failure::{Failure, Result};
 use crate::process::{self, Stream};
+use crate::progress::Progress;
 use crate::toolchain::{self, Toolchain};
 use crate::workspace;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -54,17 +54,6 @@ fn package(id: &str) -> Option<&str> {
         Some((name, _)) => Some(name),
         None => url.rsplit('/').next(),
     }
-}
-
-/// A line of progress: on a terminal it moves, elsewhere it is silent.
-pub fn spinner(what: &str) -> ProgressBar {
-    let spinner = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {wide_msg}") {
-        spinner.set_style(style);
-    }
-    spinner.set_prefix(what.to_owned());
-    spinner.enable_steady_tick(Duration::from_millis(100));
-    spinner
 }
 
 /// The kernel's and the packages' programs for a board. Each board has a target folder of its own, so that
@@ -150,11 +139,13 @@ fn command(toolchain: &Toolchain, board: &str) -> Command {
 }
 
 fn run(mut cargo: Command, what: &str) -> Result<Built> {
-    let spinner = spinner(what);
+    let progress = Progress::start(what);
     let (mut built, mut told) = (Built::default(), String::new());
-    let status = process::each_line(&mut cargo, LIMIT, |stream, line| match stream {
+    let status = process::each_line(&mut cargo, LIMIT, &mut |stream, line| match stream {
         Stream::Err => {
-            spinner.set_message(line.trim().to_owned());
+            if is_progress(&line) {
+                progress.say(&line);
+            }
             told.push_str(&line);
             told.push('\n');
         }
@@ -167,18 +158,27 @@ fn run(mut cargo: Command, what: &str) -> Result<Built> {
             }
         }
     })?;
-    spinner.finish_and_clear();
+    drop(progress);
     if status.success() {
         return Ok(built);
     }
-    Err(Failure::new(format!("{what} failed\n{}", complaints(&told))).mend("see to what the compiler says above"))
+    let complaints = complaints(&told);
+    let mend = match complaints.contains("failed to download") || complaints.contains("failed to get") {
+        true => "the first build fetches crates: see to the network, or to cargo's configuration, and try again",
+        false => "see to what the compiler says above",
+    };
+    Err(Failure::new(format!("{what} failed\n{complaints}")).mend(mend))
 }
 
 /// What cargo said without its progress.
 fn complaints(told: &str) -> String {
-    let progress = ["Compiling ", "Finished ", "Downloaded ", "Downloading ", "Updating ", "Blocking ", "Locking "];
-    let kept = told.lines().filter(|line| !progress.iter().any(|word| line.trim_start().starts_with(word)));
-    kept.collect::<Vec<_>>().join("\n")
+    told.lines().filter(|line| !is_progress(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a line of cargo's says only how far it is.
+fn is_progress(line: &str) -> bool {
+    let words = ["Compiling ", "Finished ", "Downloaded ", "Downloading ", "Updating ", "Blocking ", "Locking "];
+    words.iter().any(|word| line.trim_start().starts_with(word))
 }
 
 #[cfg(test)]

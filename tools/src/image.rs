@@ -43,6 +43,11 @@ pub struct LogSource {
     pub elf: PathBuf,
 }
 
+/// What `build` calls its description of an image.
+pub const DESCRIPTION: &str = "image.json";
+/// What mends a file that is none.
+const WHICH: &str = "name the image.json in the folder that `build` has written";
+
 /// The kernel's id.
 pub const KERNEL_ID: u8 = 0;
 /// The kernel's name in output.
@@ -56,10 +61,17 @@ impl Image {
                 ErrorKind::NotFound => Failure::path(path, "there is no such file"),
                 _ => Failure::path(path, error),
             };
-            failure.mend("name the image.json in the folder that `build` has written")
+            failure.mend(WHICH)
         })?;
-        let mut image: Self = serde_json::from_str(&text).map_err(|error| Failure::path(path, error))?;
         let folder = path.parent().unwrap_or(Path::new(""));
+        let mut image: Self = serde_json::from_str(&text).map_err(|error| {
+            let beside = folder.join(DESCRIPTION);
+            let mend = match beside.is_file() && path.file_name().is_some_and(|name| name != DESCRIPTION) {
+                true => format!("run {}", beside.display()),
+                false => WHICH.to_owned(),
+            };
+            Failure::path(path, format!("this does not describe an image ({error})")).mend(mend)
+        })?;
         image.elf = folder.join(&image.elf);
         for log in &mut image.logs {
             log.elf = folder.join(&log.elf);
@@ -119,6 +131,13 @@ mod tests {
         assert_eq!(back.first_vm().unwrap().name, "v");
         assert_eq!(back.tags(), [2, 1, 0x80]);
         assert_eq!(back.kernel_elf(), Some(Path::new("/k")));
+        let other = folder.join("report.json");
+        std::fs::write(&other, "{ \"name\": \"x\" }").unwrap();
+        let failure = Image::read(&other).unwrap_err();
+        assert!(failure.what.contains("report.json: this does not describe an image"), "{failure}");
+        assert_eq!(failure.mend, Some(format!("run {}", path.display())));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(Image::read(&other).unwrap_err().mend.as_deref(), Some(WHICH));
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -13,9 +13,11 @@ type Hand = Box<dyn Fn() + Send>;
 struct State {
     groups: Vec<Pid>,
     hand: Option<Hand>,
+    /// What must not be stopped half-way, and whether an interrupt waits for its end.
+    unbroken: Option<(String, bool)>,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { groups: Vec::new(), hand: None });
+static STATE: Mutex<State> = Mutex::new(State { groups: Vec::new(), hand: None, unbroken: None });
 
 fn state() -> MutexGuard<'static, State> {
     // No code that holds it can leave it half changed.
@@ -25,7 +27,14 @@ fn state() -> MutexGuard<'static, State> {
 /// From now on interrupts are handled here. Once in a process.
 pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
-        let state = state();
+        let mut state = state();
+        if let Some((what, waits)) = &mut state.unbroken {
+            *waits = true;
+            eprintln!(
+                "bulkhead: waiting for `{what}` to end: stopped half-way it would leave the system's packages broken"
+            );
+            return;
+        }
         match &state.hand {
             Some(hand) => hand(),
             None => {
@@ -40,6 +49,28 @@ pub fn install() -> Result<()> {
 /// From now on interrupts are told this way, and end nothing.
 pub fn hand_over(hand: impl Fn() + Send + 'static) {
     state().hand = Some(Box::new(hand));
+}
+
+/// While this lives, an interrupt waits for its end.
+#[derive(Debug)]
+pub struct Unbroken(());
+
+impl Unbroken {
+    /// From now on interrupts wait for the end of that program.
+    pub fn begin(what: &str) -> Self {
+        state().unbroken = Some((what.to_owned(), false));
+        Self(())
+    }
+
+    /// Interrupts end the tool again. One that came meanwhile is the error.
+    pub fn end(self) -> Result<()> {
+        match state().unbroken.take() {
+            Some((what, true)) => {
+                Err(Failure::new(format!("interrupted, when `{what}` had ended")).exit(EXIT_INTERRUPTED))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn end(group: Pid) {

@@ -26,6 +26,7 @@ pub mod interrupt;
 pub mod new_component;
 pub mod packages;
 pub mod process;
+pub mod progress;
 pub mod qemu;
 pub mod run;
 pub mod symbols;

@@ -1,8 +1,8 @@
 //! What a command needs and the machine lacks: installed with the system's package manager where it may be, saying
 //! so; else the one line to type is told.
 
-use crate::failure::{Failure, Result};
-use crate::process;
+use crate::failure::{EXIT_INTERRUPTED, EXIT_TIMEOUT, Failure, Result};
+use crate::{process, progress};
 use std::process::Command;
 use std::time::Duration;
 
@@ -62,28 +62,43 @@ fn with_authority(words: &[&str]) -> Option<Command> {
     Some(command)
 }
 
-/// Installs what is needed, or fails with the line to type.
-pub fn install(need: Need) -> Result<()> {
+/// Installs what is needed, or fails with the line to type. `there` looks whether it is there.
+pub fn install(need: Need, there: impl Fn() -> bool) -> Result<()> {
     let lacking = || Failure::new(need.why()).mend(format!("type `{}`", need.line()));
     if !process::on_path("apt-get") {
         return Err(Failure::new(need.why())
             .mend(format!("install the equivalent of Debian's {} for this system", need.packages().join(" and "))));
     }
     let Some(mut command) = with_authority(&need.words()) else { return Err(lacking()) };
-    eprintln!("bulkhead: {}; installing with `{}`", need.why(), need.words().join(" "));
-    if process::output(&mut command, INSTALL_LIMIT).is_ok() {
-        return Ok(());
+    let arrived = || match there() {
+        true => Ok(()),
+        false => Err(Failure::new(format!("{}, even though `{}` ended well", need.why(), need.words().join(" ")))
+            .mend(format!("type `{}` and read what it says; what it installs must be on the PATH", need.line()))),
+    };
+    let what = format!("{}; installing with `{}`", need.why(), need.words().join(" "));
+    let mut install = || progress::run(&what, &mut command, INSTALL_LIMIT, process::each_line_unbroken);
+    // What was interrupted, or has not ended, is not tried again.
+    let final_word = |failure: &Failure| [EXIT_INTERRUPTED, EXIT_TIMEOUT].contains(&failure.exit);
+    match install() {
+        Ok(()) => return arrived(),
+        Err(failure) if final_word(&failure) => return Err(failure),
+        Err(_) => {}
     }
     // The lists may be old or missing: once more with new ones.
-    eprintln!("bulkhead: fetching the lists of packages with `apt-get update`");
-    let again = with_authority(&["apt-get", "update"]).map(|mut update| process::output(&mut update, UPDATE_LIMIT));
-    if let Some(Err(failure)) = &again {
-        eprintln!("bulkhead: {failure}");
+    if let Some(mut update) = with_authority(&["apt-get", "update"]) {
+        let what = "fetching the lists of packages with `apt-get update`";
+        match progress::run(what, &mut update, UPDATE_LIMIT, process::each_line_unbroken) {
+            Err(failure) if final_word(&failure) => return Err(failure),
+            Err(failure) => eprintln!("bulkhead: {failure}"),
+            Ok(()) => {}
+        }
     }
-    process::output(&mut command, INSTALL_LIMIT).map(drop).map_err(|failure| {
-        Failure::new(format!("{}, and installing failed:\n{}", need.why(), failure.what))
-            .mend(format!("type `{}` and read what it says", need.line()))
-    })
+    install().map_err(|failure| match final_word(&failure) {
+        true => failure,
+        false => Failure::new(format!("{}, and installing failed:\n{}", need.why(), failure.what))
+            .mend(format!("see whether this machine has a network, type `{}` and read what it says", need.line())),
+    })?;
+    arrived()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Child processes that end: each has a time limit, and what it says is kept for the one who asks why.
 
 use crate::failure::{EXIT_TIMEOUT, Failure, Result};
-use crate::interrupt::Group;
+use crate::interrupt::{Group, Unbroken};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -60,9 +60,26 @@ pub fn spawn(command: &mut Command) -> Result<Child> {
     })
 }
 
+/// Takes each line that a command writes.
+pub type See<'a> = &'a mut dyn FnMut(Stream, String);
+/// A way to run a command: [`each_line`], [`each_line_unbroken`].
+pub type Lines = fn(&mut Command, Duration, See<'_>) -> Result<ExitStatus>;
+
 /// Runs a command to its end, handing over each line that it writes. Past `limit` it is killed with all that it
 /// started.
-pub fn each_line(command: &mut Command, limit: Duration, mut see: impl FnMut(Stream, String)) -> Result<ExitStatus> {
+pub fn each_line(command: &mut Command, limit: Duration, see: See<'_>) -> Result<ExitStatus> {
+    follow(command, limit, see, false)
+}
+
+/// The same for one that must not be stopped half-way: an interrupt waits for its end, and past `limit` it goes on alone.
+pub fn each_line_unbroken(command: &mut Command, limit: Duration, see: See<'_>) -> Result<ExitStatus> {
+    let unbroken = Unbroken::begin(&shown(command));
+    let ended = follow(command, limit, see, true);
+    unbroken.end()?;
+    ended
+}
+
+fn follow(command: &mut Command, limit: Duration, see: See<'_>, unbroken: bool) -> Result<ExitStatus> {
     let deadline = Instant::now() + limit;
     let words = shown(command);
     let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -83,6 +100,17 @@ pub fn each_line(command: &mut Command, limit: Duration, mut see: impl FnMut(Str
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(2)),
         }
+        if Instant::now() >= deadline && unbroken {
+            let id = child.0.id();
+            group.map(Group::forget).unwrap_or_default();
+            std::mem::forget(child);
+            return Err(Failure::new(format!(
+                "`{words}` did not end within {} s, and goes on as process {id}: stopped half-way it would leave a mess",
+                limit.as_secs()
+            ))
+            .mend("wait for its end, or see what it waits for, and try again")
+            .exit(EXIT_TIMEOUT));
+        }
         if Instant::now() >= deadline {
             return Err(Failure::new(format!("`{words}` did not end within {} s and was killed", limit.as_secs()))
                 .exit(EXIT_TIMEOUT));
@@ -101,7 +129,7 @@ pub fn each_line(command: &mut Command, limit: Duration, mut see: impl FnMut(Str
 /// Runs a command to its end and returns its standard output; its standard error tells why it failed.
 pub fn output(command: &mut Command, limit: Duration) -> Result<String> {
     let (mut out, mut err) = (String::new(), String::new());
-    let status = each_line(command, limit, |stream, line| {
+    let status = each_line(command, limit, &mut |stream, line| {
         let text = if stream == Stream::Out { &mut out } else { &mut err };
         text.push_str(&line);
         text.push('\n');
@@ -151,7 +179,7 @@ mod tests {
         let mut pid = String::new();
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 60 & echo $!; wait"]);
-        let ended = each_line(&mut command, Duration::from_millis(500), |_, line| pid = line);
+        let ended = each_line(&mut command, Duration::from_millis(500), &mut |_, line| pid = line);
         assert_eq!(ended.unwrap_err().exit, EXIT_TIMEOUT);
         let stat = std::path::Path::new("/proc").join(&pid).join("stat");
         let runs = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z"));

@@ -91,7 +91,7 @@ fn program() -> Result<PathBuf> {
         return Ok(chosen);
     }
     if !process::on_path(PROGRAM) {
-        packages::install(Need::Qemu)?;
+        packages::install(Need::Qemu, || process::on_path(PROGRAM))?;
     }
     Ok(PROGRAM.into())
 }

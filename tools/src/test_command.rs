@@ -7,7 +7,7 @@ use crate::bench_table::{self, Row};
 use crate::failure::{EXIT_CRASHED, Result};
 use crate::process::{self, Stream};
 use crate::toolchain;
-use crate::{bench_command, cross};
+use crate::{bench_command, cross, progress};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -48,10 +48,11 @@ fn is_noise(line: &str) -> bool {
 /// Runs one step. A step that fails without a failed test (it did not even compile) counts as one.
 fn step(what: &str, command: &mut Command, limit: Duration, total: &mut Count) {
     let started = Instant::now();
-    let spinner = cross::spinner(what);
+    let spinner = progress::spinner();
+    spinner.set_prefix(what.to_owned());
     println!("{what}: `{}`", process::shown(command));
     let mut count = Count::default();
-    let ended = process::each_line(command.env("CARGO_TERM_COLOR", "never"), limit, |stream, line| {
+    let ended = process::each_line(command.env("CARGO_TERM_COLOR", "never"), limit, &mut |stream, line| {
         count.add(&line);
         match stream {
             Stream::Err if line.trim_start().starts_with("Compiling ") => spinner.set_message(line.trim().to_owned()),

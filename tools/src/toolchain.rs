@@ -124,7 +124,7 @@ pub fn find() -> Result<Toolchain> {
         let line = Need::RustWithSource.line();
         failure.mend(format!("type `rustup target add {TARGET}`, or `{line}`"))
     };
-    packages::install(Need::RustWithSource).map_err(lacking)?;
+    packages::install(Need::RustWithSource, || look().is_ok_and(|found| found.is_some())).map_err(lacking)?;
     look()?.ok_or_else(|| lacking(Failure::new(format!("still no Rust compiler here can build for {TARGET}"))))
 }
 

@@ -119,9 +119,22 @@ fn read(folder: &Path) -> Result<Manifest> {
     toml::from_str(&text).map_err(|error| Failure::path(&path, error))
 }
 
+/// What is said of a place that can't be written to.
+pub fn unwritable(path: &Path, error: impl std::fmt::Display) -> Failure {
+    let mend = if path.starts_with(target()) {
+        format!(
+            "let it be writable, with space left, or set CARGO_TARGET_DIR to another folder than {}",
+            target().display()
+        )
+    } else {
+        "name a folder that can be written to, with space left".to_owned()
+    };
+    Failure::new(format!("{} can't be written: {error}", path.display())).mend(mend)
+}
+
 /// Makes a folder and those above it.
 pub fn make_folder(path: &Path) -> Result<()> {
-    std::fs::create_dir_all(path).map_err(|error| Failure::path(path, error))
+    std::fs::create_dir_all(path).map_err(|error| unwritable(path, error))
 }
 
 /// Writes a file through a neighbour, so that nobody ever sees half of it.
@@ -132,15 +145,15 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let new = path.with_file_name(name);
-    std::fs::write(&new, bytes).map_err(|error| Failure::path(&new, error))?;
-    std::fs::rename(&new, path).map_err(|error| Failure::path(path, error))
+    std::fs::write(&new, bytes).map_err(|error| unwritable(&new, error))?;
+    std::fs::rename(&new, path).map_err(|error| unwritable(path, error))
 }
 
 /// Holds a folder for one process at a time, until the file returned is dropped.
 pub fn lock(folder: &Path) -> Result<std::fs::File> {
     make_folder(folder)?;
     let path = folder.join("lock");
-    let file = std::fs::File::create(&path).map_err(|error| Failure::path(&path, error))?;
+    let file = std::fs::File::create(&path).map_err(|error| unwritable(&path, error))?;
     file.lock().map_err(|error| Failure::path(&path, error))?;
     Ok(file)
 }
@@ -159,6 +172,22 @@ mod tests {
         assert_eq!(program("nothing-of-ours"), None);
         assert!(package(&root()).unwrap().is_none());
     }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_told_with_a_remedy() {
+        // A file where a folder should be stops even root.
+        let file = std::env::temp_dir().join(format!("bulkhead-unwritable-{}", std::process::id()));
+        std::fs::write(&file, "").unwrap();
+        let within = file.join("a/b");
+        let failures = [make_folder(&within), write(&within, b""), lock(&within).map(drop)].map(Result::unwrap_err);
+        for failure in &failures {
+            assert!(failure.what.contains("can't be written: "), "{failure}");
+            assert!(failure.mend.as_ref().is_some_and(|mend| mend.contains("can be written to")), "{failure}");
+        }
+        assert!(unwritable(&own().join("x"), "no").mend.unwrap().contains("CARGO_TARGET_DIR"));
+        std::fs::remove_file(file).unwrap();
+    }
+
     #[test]
     fn packages_are_called_with_their_versions_and_strangers_by_name() {
         assert_eq!(specification("console"), concat!("console@", env!("CARGO_PKG_VERSION")));

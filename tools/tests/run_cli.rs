@@ -195,6 +195,18 @@ fn bad_words_are_2_and_told_before_anything_is_built() {
         assert!(told[0].contains(path) && told[0].contains(mend), "{}", told[0]);
         assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
     }
+    for (name, text, kind) in [("report.json", "{ }", "JSON"), ("report.html", "<!DOCTYPE html>", "HTML")] {
+        fs::write(fake.folder.join(name), text).unwrap();
+        let check =
+            Command::new(env!("CARGO_BIN_EXE_bulkhead")).arg("check").arg(fake.folder.join(name)).output().unwrap();
+        let told = err(&check);
+        assert!(told.contains(&format!("this is {kind}, not a manifest")) && told.contains("help:"), "{told}");
+    }
+    let run =
+        Command::new(env!("CARGO_BIN_EXE_bulkhead")).arg("run").arg(fake.folder.join("report.json")).output().unwrap();
+    let told = err(&run);
+    assert_eq!(run.status.code(), Some(2));
+    assert!(told.contains("does not describe an image") && told.contains("image.json"), "{told}");
     // What is wrong with a file needs no build.
     let manifest = fake.folder.join("garbage.toml");
     fs::write(&manifest, "[system]\nversion = 1\n[vm.a]\nkernel = \"image.json\"\nram = \"64MiB\"\n").unwrap();
@@ -280,4 +292,38 @@ fn on_a_terminal_keys_reach_the_guest_and_the_terminal_is_left_as_it_was() {
     assert_eq!(ended(&mut child).code(), Some(0));
     let after = tcgetattr(&kept).unwrap();
     assert_eq!((before.local_modes, before.output_modes), (after.local_modes, after.output_modes));
+}
+
+/// `build` of a small system, with a cargo that complains.
+fn build_with(fake: &Fake, target: &str) -> Output {
+    let cargo = fake.folder.join("cargo");
+    fs::write(&cargo, "#!/bin/sh\necho '   Compiling ghost v1.0' >&2; echo 'error: no ghost' >&2; exit 101\n").unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let manifest = fake.folder.join("pair.toml");
+    fs::write(&manifest, "[system]\nversion = 1\n[component.pong]\ncrate = \"pong\"\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
+    command.arg("build").arg(&manifest).env("CARGO", cargo).env("CARGO_TARGET_DIR", target).output().unwrap()
+}
+
+#[test]
+fn each_step_of_a_build_is_told_where_there_is_no_terminal() {
+    let fake = Fake::new("steps", "exit 1");
+    let output = build_with(&fake, fake.folder.join("target").to_str().unwrap());
+    let told = err(&output);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("bulkhead: building for qemu-virt\nbulkhead:   Compiling ghost v1.0\n"), "{told}");
+    assert!(told.contains("error: no ghost"), "{told}");
+    // The tool's own first build is cargo's to tell, which it does unless it is told to be quiet.
+    let template = include_str!("../src/new_component/template/config.toml.in");
+    for alias in [include_str!("../../.cargo/config.toml"), template] {
+        assert!(alias.contains("bulkhead-tools") && !alias.contains("quiet"), "{alias}");
+    }
+}
+
+#[test]
+fn a_target_folder_that_cannot_be_written_is_told_with_the_way_to_name_another() {
+    let output = build_with(&Fake::new("unwritable", "exit 1"), "/dev/null/target");
+    let told = err(&output);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("can't be written") && told.contains("set CARGO_TARGET_DIR"), "{told}");
 }

@@ -142,10 +142,18 @@ fn read(path: &Path) -> Result<String, Problem> {
         let help = "a manifest is wanted; to run an image, run the image.json beside it";
         return Err(Problem::new(format!("{name}: this is a program, not a manifest")).help(help));
     }
-    String::from_utf8(bytes).map_err(|_| {
-        let help = format!("{manifest}; to run an image, run the image.json beside it");
-        Problem::new(format!("{name}: this is not text")).help(help)
-    })
+    let help = format!("{manifest}; to run an image, run the image.json beside it");
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => return Err(Problem::new(format!("{name}: this is not text")).help(help)),
+    };
+    // No TOML begins like that: its parser would complain of every line.
+    let other = match text.trim_start().as_bytes().first() {
+        Some(b'{') => "JSON",
+        Some(b'<') => "HTML",
+        _ => return Ok(text),
+    };
+    Err(Problem::new(format!("{name}: this is {other}, not a manifest")).help(help))
 }
 
 fn check_text(
@@ -207,8 +215,10 @@ pub fn build(path: &Path, board: Option<&str>, output: &Path, inputs: &mut Input
     let text = serde_json::to_string_pretty(&json).unwrap_or_default();
     let file = |name: &str, bytes: &[u8]| {
         let path = output.join(name);
-        write(&path, bytes)
-            .map_err(|error| source.reports(vec![Problem::new(format!("{}: {error}", path.display()))]))?;
+        write(&path, bytes).map_err(|error| {
+            let failure = workspace::unwritable(&path, error);
+            source.reports(vec![Problem::new(failure.what).help(failure.mend.unwrap_or_default())])
+        })?;
         Ok::<_, Vec<Report>>(path)
     };
     let program = |speaker: &layout::plan::Speaker| match (speaker.program, speaker.id) {
