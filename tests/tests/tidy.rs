@@ -179,7 +179,10 @@ fn the_manifests_book_has_the_guests_machine() {
         .map(|(_, address)| address.trim_end_matches(';').replace('_', ""))
         .collect();
     assert!(bases.len() >= 6, "{bases:?}");
-    none(docs::unnamed(&book("manifest.md"), bases.iter().map(String::as_str)));
+    let book = book("manifest.md");
+    none(docs::unnamed(&book, bases.iter().map(String::as_str)));
+    let rows = |base: &String| book.lines().filter(|line| line.starts_with(&format!("| `{base}`"))).count();
+    none(bases.iter().filter(|base| rows(base) > 1).map(|base| format!("{base} has two rows")).collect());
 }
 
 #[test]

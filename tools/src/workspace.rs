@@ -189,6 +189,15 @@ mod tests {
     }
 
     #[test]
+    fn the_books_name_the_rust_that_is_needed() {
+        let needed = format!("Rust {} or newer", env!("CARGO_PKG_RUST_VERSION"));
+        for book in ["README.md", "tools/docs/tutorial.md"] {
+            let text = std::fs::read_to_string(root().join(book)).unwrap();
+            assert!(text.contains(&needed), "{book} does not name `{needed}`");
+        }
+    }
+
+    #[test]
     fn packages_are_called_with_their_versions_and_strangers_by_name() {
         assert_eq!(specification("console"), concat!("console@", env!("CARGO_PKG_VERSION")));
         assert_eq!(specification("no-such-package"), "no-such-package");
