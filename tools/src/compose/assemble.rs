@@ -1,7 +1,7 @@
 //! A checked system and its materials become an image: the pure part of building.
 
 use super::at_hand::AtHand;
-use super::check::{CMDLINE_BYTES_MAX, GUEST_RAM_BASE};
+use super::check::{CMDLINE_BYTES_MAX, GUEST_RAM_BASE, GUEST_RAM_MIN, RAM_STEP};
 use super::claims::{self, Judged};
 use super::elf::{self, PAGE, Piece, Program};
 use super::emit;
@@ -12,6 +12,7 @@ use super::layout::{Programs, lay_out};
 use super::manifest::{ConsoleKind, Vm};
 use super::materials::{self, GuestFiles, Materials};
 use super::pack::{self, Arrangement, KernelPlace};
+use super::parse::units::show_size;
 use super::problem::Problem;
 use super::replay::{self, Refusal, Replayed};
 use super::resolve::{ProgramName, Resolved, ResolvedVm};
@@ -135,14 +136,41 @@ pub fn try_least(system: &Resolved, at_hand: &AtHand) -> Result<Vec<u8>, Problem
     compile(system, &parts).map(|compiled| compiled.system)
 }
 
-/// Compiles a system, in the largest pieces of memory for which the board has room.
+/// Compiles a system. If it does not fit the board, how much RAM its largest VM could have is found by trying.
 fn compile(system: &Resolved, parts: &Parts<'_>) -> Result<Compiled, Problem> {
+    let refusal = match compile_somehow(system, parts) {
+        Ok(compiled) => return Ok(compiled),
+        Err(refusal) => refusal,
+    };
+    let Some(largest) = system.largest_vm().filter(|_| refusal.by_ram) else { return Err(refusal.problem) };
+    let fits = |steps: u64| {
+        let mut smaller = system.clone();
+        smaller.vms[largest].vm.ram.value = steps * RAM_STEP;
+        compile_somehow(&smaller, parts).is_ok()
+    };
+    let (mut least, mut beyond) = (GUEST_RAM_MIN / RAM_STEP, system.vms[largest].vm.ram.value / RAM_STEP);
+    if !fits(least) {
+        return Err(refusal.problem);
+    }
+    while least + 1 < beyond {
+        let middle = least.midpoint(beyond);
+        if fits(middle) { least = middle } else { beyond = middle }
+    }
+    let help = format!(
+        "`{}` can have at most this beside the others: ram = \"{}\"",
+        system.vms[largest].vm.name.value,
+        show_size(least * RAM_STEP)
+    );
+    Err(refusal.problem.help(help))
+}
+
+/// Compiles a system, in the largest pieces of memory for which the board has room.
+fn compile_somehow(system: &Resolved, parts: &Parts<'_>) -> Result<Compiled, Refusal> {
     let mut piece_bits = UNTYPED_BITS_MAX;
     loop {
         match compile_pieces(system, parts, piece_bits) {
             Err(Refusal { piece_bits: Some(smaller), .. }) => piece_bits = smaller,
-            Err(refusal) => return Err(refusal.problem),
-            Ok(compiled) => return Ok(compiled),
+            ended => return ended,
         }
     }
 }

@@ -12,6 +12,8 @@ use abi::object::UNTYPED_BITS_MIN;
 pub const GUEST_RAM_BASE: u64 = protocol::layout::GUEST_RAM as u64;
 /// The most RAM of a guest: up to 3 GiB in its address space.
 pub const GUEST_RAM_MAX: u64 = 2 << 30;
+/// Guests' RAM is mapped in blocks of this.
+pub const RAM_STEP: u64 = 2 << 20;
 /// The least: the device tree has 2 MiB for itself.
 pub const GUEST_RAM_MIN: u64 = 4 << 20;
 /// The longest command line that Linux for Arm takes: 1,024 bytes with the zero at its end.
@@ -57,8 +59,8 @@ fn time(time: &Time, problems: &mut Vec<Problem>) {
 
 fn ram(system: &Resolved, problems: &mut Vec<Problem>) {
     for ram in system.vms.iter().map(|vm| &vm.vm.ram) {
-        if !ram.value.is_multiple_of(2 << 20) {
-            let up = ram.value.next_multiple_of(2 << 20);
+        if !ram.value.is_multiple_of(RAM_STEP) {
+            let up = ram.value.next_multiple_of(RAM_STEP);
             problems.push(
                 Problem::at(&ram.span, "RAM comes in pieces of 2 MiB", "not a multiple of 2 MiB")
                     .help(format!("write ram = \"{}\"", show_size(up))),

@@ -29,6 +29,13 @@ pub struct Resolved {
     pub claims: Vec<claims::Claim>,
 }
 
+impl Resolved {
+    /// The VM with the most RAM.
+    pub fn largest_vm(&self) -> Option<usize> {
+        (0..self.vms.len()).max_by_key(|&n| self.vms[n].vm.ram.value)
+    }
+}
+
 /// A VM.
 #[derive(Clone, Debug)]
 pub struct ResolvedVm {

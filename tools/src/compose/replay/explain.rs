@@ -150,11 +150,11 @@ fn no_room(group: &Group, bits: u32, system: &Resolved, plan: &Plan, info: &Boot
         0 => "its memory is cut into powers of two, and the free RAM is in smaller pieces: give it less".to_owned(),
         _ => format!("together that is {}: take at least {} away", show_about(needed), show_size(less)),
     };
-    let largest = system.vms.iter().map(|vm| &vm.vm.ram).max_by_key(|ram| ram.value);
+    let largest = system.largest_vm().map(|n| &system.vms[n].vm.ram);
     let problem = match largest {
         Some(ram) => Problem::at(&ram.span, message, "the most memory is here"),
         None => Problem::new(message),
     };
     let smaller = less == 0 && bits > PIECE_BITS_MIN;
-    Refusal { problem: problem.help(help), piece_bits: smaller.then(|| bits - 1) }
+    Refusal { problem: problem.help(help), piece_bits: smaller.then(|| bits - 1), by_ram: largest.is_some() }
 }

@@ -86,11 +86,13 @@ pub struct Refusal {
     pub problem: Problem,
     /// There would be room if no piece of a memory had more than two to the power of this bytes.
     pub piece_bits: Option<u32>,
+    /// There would be room if the VM with the most RAM had less.
+    pub by_ram: bool,
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self { problem, piece_bits: None }
+        Self { problem, piece_bits: None, by_ram: false }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What `check` says of files, with nothing built and nothing fetched.
 
 use super::fake::{Folder, component, declaring, zimage};
+use crate::compose::parse::units;
 use crate::compose::problem::{Source, render};
 use crate::compose::{Kept, check_text};
 use std::path::PathBuf;
@@ -82,4 +83,21 @@ fn what_was_fetched_is_read_and_of_what_was_not_only_what_is_sure_is_said() {
     // What was kept and is gone is fetched anew: nothing to complain of.
     let gone = |_: &str| Some(PathBuf::from("/no/such/file"));
     assert_eq!(told(&folder, &vm("ram = \"64MiB\""), &Kept { kernel: &gone, shell: &|_| None }), None);
+}
+
+#[test]
+fn how_much_ram_the_board_has_for_a_vm_is_told_and_is_so() {
+    let folder = Folder::new();
+    let vms = |ram: &str| {
+        let vm = |name: &str, ram: &str| format!("[vm.{name}]\nkernel = \"crate:x\"\nram = \"{ram}\"\n");
+        told(&folder, &(vm("a", "300MiB") + &vm("b", ram)), &Kept::NOTHING)
+    };
+    let text = vms("800MiB").unwrap();
+    let most = text
+        .split("`b` can have at most this beside the others: ram = \"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
+    let most = units::size(most.unwrap_or_else(|| panic!("{text}"))).unwrap();
+    assert_eq!(vms(&units::show_size(most)), None);
+    assert!(vms(&units::show_size(most + (2 << 20))).is_some(), "{text}");
 }
