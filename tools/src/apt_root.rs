@@ -162,7 +162,8 @@ impl AptRoot {
 
     /// A package's description.
     pub fn package(&self, name: &str) -> Result<Package> {
-        let shown = process::output(self.command("apt-cache").args(["show", "--no-all-versions", name]), QUERY_LIMIT)?;
+        let shown = process::output(self.command("apt-cache").args(["show", "--no-all-versions", name]), QUERY_LIMIT)
+            .map_err(unreachable)?;
         Package::parse(&shown).ok_or_else(|| {
             Failure::new(format!("the configured sources have no package {name} for {}", self.architecture))
                 .mend("give the guest's kernel as a path in the manifest")

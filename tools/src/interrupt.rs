@@ -6,6 +6,7 @@
 
 use crate::failure::{EXIT_INTERRUPTED, Failure, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
+use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 type Hand = Box<dyn Fn() + Send>;
@@ -30,7 +31,9 @@ pub fn install() -> Result<()> {
         let mut state = state();
         if let Some((what, waits)) = &mut state.unbroken {
             *waits = true;
-            eprintln!(
+            // Nobody may listen any more: a terminal that is closed interrupts, too.
+            let _ = writeln!(
+                std::io::stderr(),
                 "bulkhead: waiting for `{what}` to end: stopped half-way it would leave the system's packages broken"
             );
             return;

@@ -3,9 +3,14 @@
 use crate::failure::{Failure, Result};
 use crate::process::{self, Lines, Stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::Command;
 use std::time::Duration;
+
+/// Says something on standard error. That nobody listens any more, such as after a hang-up, stops nothing half-way.
+fn tell(what: &str) {
+    let _ = writeln!(std::io::stderr(), "bulkhead: {what}");
+}
 
 /// A step that takes its time. It vanishes from a terminal when it is dropped.
 pub struct Progress(Option<ProgressBar>);
@@ -14,7 +19,7 @@ impl Progress {
     /// Says what begins.
     pub fn start(what: &str) -> Self {
         if !std::io::stderr().is_terminal() {
-            eprintln!("bulkhead: {what}");
+            tell(what);
             return Self(None);
         }
         let spinner = spinner();
@@ -27,7 +32,7 @@ impl Progress {
         match (&self.0, line.trim()) {
             (_, "") => {}
             (Some(spinner), line) => spinner.set_message(line.to_owned()),
-            (None, line) => eprintln!("bulkhead:   {line}"),
+            (None, line) => tell(&format!("  {line}")),
         }
     }
 }

@@ -114,3 +114,14 @@ fn an_interrupt_waits_for_the_package_manager() {
     assert!(bare.folder.join("ended").exists(), "it was stopped half-way");
     told(&output, 130, &["waiting for `", "to end", "interrupted, when `"]);
 }
+
+/// As when a terminal is closed: what is said reaches nobody.
+#[test]
+fn a_package_manager_is_not_stopped_half_way_when_nobody_listens() {
+    let script = ": >\"$HERE/began\"; /bin/sleep 0.3; echo Unpacking; /bin/sleep 0.7; : >\"$HERE/ended\"";
+    let bare = Bare::new("deaf", Some(script));
+    let mut child = bare.command().spawn().unwrap();
+    drop((child.stderr.take(), child.stdout.take()));
+    child.wait().unwrap();
+    assert!(bare.folder.join("began").exists() && bare.folder.join("ended").exists(), "it was stopped half-way");
+}
