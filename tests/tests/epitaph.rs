@@ -136,6 +136,23 @@ fn a_component_that_dies_leaves_its_registers_and_a_backtrace_and_a_bad_stack_po
     }
 }
 
+#[test]
+fn the_last_words_of_who_takes_the_machine_down_are_heard_beside_a_guest_that_storms() {
+    for board in ["qemu-virt", "vexpress-a15"] {
+        let ended = Run::system("crash-in-storm", 60).board(board).go().ended_with(1);
+        // It storms until the end.
+        ended.says("storms", "attack 2").tells("attacker 2 goes on").never_tells("storms switched itself off");
+        let told = told(&ended, "beside");
+        let first = format!("ERROR beside died: {NOT_AN_INSTRUCTION}, address #, hsr #");
+        assert_eq!(told.first(), Some(&first), "{}", ended.story());
+        assert_eq!(told.get(1..1 + REGISTERS.len()), Some(&REGISTERS.map(String::from)[..]), "{}", ended.story());
+        let panic = "index out of bounds: the len is 3 but the index is 7";
+        assert!(ended.said("beside").iter().any(|line| line.contains(panic)), "{}", ended.story());
+        assert!(!backtrace(&ended, "beside").is_empty(), "{}", ended.story());
+        ended.tells("[root] ERROR beside crashed").tells("[root] ERROR system crashed");
+    }
+}
+
 /// The bytes of a program's function.
 fn function<'a>(program: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let file = object::File::parse(program).ok()?;

@@ -18,6 +18,16 @@ pub fn way(name: &str) -> Way {
     if name.starts_with("overflow") { Way::Overflow } else { Way::Panic }
 }
 
+/// When an instance of that name dies, in microseconds after the start: the one that dies again and again when the others' last
+/// words are out, the one that dies beside others when those are at work.
+pub fn when_us(name: &str) -> u64 {
+    match name {
+        "again" => 4_000_000,
+        "beside" => 3_000_000,
+        _ => 0,
+    }
+}
+
 /// Dies. The functions below are kept apart, for each to be seen in the backtrace.
 #[inline(never)]
 pub fn outer(way: Way) -> u32 {
@@ -53,7 +63,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_says_how() {
+    fn a_name_says_how_and_when() {
+        assert_eq!((when_us("again"), when_us("beside"), when_us("panics")), (4_000_000, 3_000_000, 0));
         assert_eq!((way("overflows"), way("panics"), way("again")), (Way::Overflow, Way::Panic, Way::Panic));
     }
 

@@ -309,7 +309,7 @@ pub fn main(tree: u32) {
     let reset = tree::number(tree, b"reset=");
     println!("bare guest in {}", if cfg!(thumb_guest) { "Thumb" } else { "ARM" });
     if let Some(mode) = tree::number(tree, b"storm=") {
-        crate::storm::storm(mode);
+        crate::storm::storm(mode, tree::number(tree, b"rounds=").unwrap_or(20));
     }
     if reset.is_some() {
         psci::reset();

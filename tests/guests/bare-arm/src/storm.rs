@@ -12,8 +12,9 @@ fn eoi_only(iar: u32) {
     gic::end(iar);
 }
 /// 0: tells once in 100 ms that it lives. 1: ends a level interrupt whose line is still high. 2: four active, one waits. 3: goes over its caches by
-/// set and way again and again, each of which flushes all of its RAM. With 10 more it begins at once.
-pub fn storm(mode: u32) -> ! {
+/// set and way again and again, each of which flushes all of its RAM. With 10 more it begins at once. It goes on for so many rounds
+/// of 100 ms.
+pub fn storm(mode: u32, rounds: u32) -> ! {
     let (mode, at_once) = (mode % 10, mode >= 10);
     println!("mode {mode}");
     gic::enable();
@@ -57,7 +58,7 @@ pub fn storm(mode: u32) -> ! {
         while timer::now() < end {}
         println!("attacker {mode} goes on {n}, irqs {}", ENDED.load(Relaxed));
         n += 1;
-        if n == 20 {
+        if n == rounds {
             psci::off();
         }
     }
