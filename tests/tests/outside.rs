@@ -1,5 +1,5 @@
-//! The kernel seen from outside, through QEMU's monitor: which cores run it, and what it has made of its own memory. And what
-//! comes of a stack of its own that runs over.
+//! The kernel seen from outside, through QEMU's monitor: which cores run it, how it sleeps, and what it has made of its own
+//! memory. And what comes of a stack of its own that runs over.
 
 use boards::Board;
 use bulkhead_tests::harness::{Run, build_on, turn};
@@ -10,6 +10,7 @@ use std::fs;
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::ChildStdin;
 use std::time::{Duration, Instant};
 
 const BOARDS: [&str; 2] = ["qemu-virt", "vexpress-a15"];
@@ -61,6 +62,28 @@ impl Built {
     }
 }
 
+/// A system that runs, to which nobody listens.
+struct Machine {
+    /// It ends when this is dropped.
+    _qemu: (Qemu, ChildStdin),
+    _turn: fs::File,
+}
+
+impl Machine {
+    /// Starts it, with its monitor.
+    fn start(built: &Built) -> (Self, Monitor) {
+        let turn = turn();
+        let socket = built.folder.join("monitor");
+        let options = Options { extra: Monitor::words(&socket), ..Options::default() };
+        let elf = built.folder.join("system.elf");
+        let (qemu, input, mut output) = Qemu::start(&built.board, &elf, &options).expect("QEMU starts");
+        // Somebody must take what is said. It ends with QEMU.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        let monitor = Monitor::connect(&socket, Instant::now() + LIMIT).expect("QEMU is there");
+        (Self { _qemu: (qemu, input), _turn: turn }, monitor)
+    }
+}
+
 /// Where each core is, each time that all were looked at while the system ran on that many.
 fn places(built: &Built) -> Vec<Vec<u64>> {
     let socket = built.folder.join("monitor");
@@ -102,6 +125,52 @@ fn of_four_cores_three_are_parked_in_the_first_instructions() {
     }
 }
 
+/// WFI (ARM DDI 0406C A8.8.425), as the kernel has it.
+const WFI: [u8; 4] = 0xe320_f003_u32.to_le_bytes();
+/// GICH_HCR.En (ARM IHI 0048B 5.3.1).
+const ENABLE: u32 = 1;
+
+/// The eight digits behind a name.
+fn number(text: &str, name: &str) -> Option<u32> {
+    let (_, value) = text.split_once(name)?;
+    u32::from_str_radix(value.get(..8)?, 16).ok()
+}
+
+#[test]
+fn a_core_that_sleeps_has_its_virtual_interface_off() {
+    for board in BOARDS {
+        // Two guests that wait for their timers most of the time.
+        let built = Built::new("sleeps", "victims", board);
+        let file = object::File::parse(&*built.kernel).expect("the kernel is an ELF");
+        let text = file.section_by_name(".text").expect("it has code");
+        let code = text.data().expect("its code is there");
+        let wfi =
+            |at: u32| (at as u64).checked_sub(text.address()).is_some_and(|at| code[at as usize..].starts_with(&WFI));
+        let (machine, mut monitor) = Machine::start(&built);
+        let deadline = Instant::now() + LIMIT;
+        let mut ask = |command: &str| monitor.ask(command).expect("QEMU is there");
+        let (mut asleep, mut awake) = (0, 0);
+        while asleep < 20 || awake < 5 {
+            assert!(Instant::now() < deadline, "{board}: asleep {asleep} times, awake {awake} times");
+            ask("stop");
+            let registers = ask("info registers");
+            let control = ask(&format!("xp /1wx {:#x}", built.board.gic.gich));
+            ask("cont");
+            let control = number(&control, ": 0x").unwrap_or_else(|| panic!("{control}"));
+            let pc = number(&registers, "R15=").unwrap_or_else(|| panic!("{registers}"));
+            // Its pc is that of the instruction behind.
+            if registers.contains("hyp32") && wfi(pc - 4) {
+                assert_eq!(control & ENABLE, 0, "{board}: the core sleeps, GICH_HCR is {control:#x}");
+                asleep += 1;
+            } else if !registers.contains("hyp32") && control & ENABLE != 0 {
+                awake += 1;
+            }
+            std::thread::sleep(Duration::from_millis(7));
+        }
+        drop(machine);
+    }
+}
+
 /// Attributes of the kernel's own map (ARM DDI 0406C B3.6.1): XN and AP[2].
 const EXECUTE_NEVER: u64 = 1 << 54;
 const READ_ONLY: u64 = 1 << 7;
@@ -110,22 +179,15 @@ const READ_ONLY: u64 = 1 << 7;
 fn map(built: &Built) -> Vec<(Range<u64>, u64)> {
     let image = built.span("__image_start", "__image_end");
     let (root, _) = built.symbol("5start4ROOT");
-    let (socket, dump) = (built.folder.join("monitor"), built.folder.join("memory"));
-    let _turn = turn();
-    let options = Options { extra: Monitor::words(&socket), ..Options::default() };
-    let elf = built.folder.join("system.elf");
-    let (qemu, input, mut output) = Qemu::start(&built.board, &elf, &options).expect("QEMU starts");
-    // The first word comes when the map is there.
-    let drain = std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+    let dump = built.folder.join("memory");
+    let (machine, mut monitor) = Machine::start(built);
     let deadline = Instant::now() + LIMIT;
-    let mut monitor = Monitor::connect(&socket, deadline).expect("QEMU is there");
     // A component runs: the kernel has left, so its map is whole.
     while !monitor.ask("info registers").expect("QEMU is there").contains("usr32") {
         assert!(Instant::now() < deadline, "no component runs");
     }
     let memory = monitor.memory(image.start, image.end - image.start, &dump);
-    drop((qemu, input));
-    let _ = drain.join();
+    drop(machine);
     fs::remove_file(&dump).expect("the memory was saved");
     let table = |address: u64, entries: usize| -> Vec<u64> {
         let at = (address - image.start) as usize;
