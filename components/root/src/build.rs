@@ -1,6 +1,7 @@
 //! Executing records: each becomes the system calls that it stands for.
 
 use crate::allowance::Allowance;
+use crate::backoff::Backoff;
 use crate::failure::{Cause, Failure, kind};
 use crate::fill::Scratch;
 use crate::memory::{Memory, retype_many};
@@ -105,6 +106,7 @@ impl<'s> Root<'s> {
                     state,
                     restarts_us: [None; 5],
                     restart_count: 0,
+                    backoff: Backoff::new(),
                     late_count: 0,
                     urgency: 0,
                 })

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod allowance;
+pub mod backoff;
 pub mod build;
 pub mod epitaph;
 pub mod failure;

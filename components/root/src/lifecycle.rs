@@ -2,7 +2,7 @@
 
 use crate::build::{CNODE, Root};
 use crate::failure::{Cause, Failure};
-use crate::table::{RESTARTS_MAX, State};
+use crate::table::{Group, RESTARTS_MAX, State};
 use protocol::vm::Ending;
 use runtime::Untyped;
 use system::{Action, GroupId};
@@ -26,6 +26,8 @@ pub enum Outcome {
 pub enum Done {
     /// Built again, so many times by now.
     Restarted(u32),
+    /// Torn down, to be built again in so many microseconds; and how often it was by now.
+    Waits(u64, u32),
     /// Torn down for good.
     Stopped,
     /// Torn down for good, since it was restarted too often.
@@ -39,7 +41,7 @@ impl Root<'_> {
     pub fn end(&mut self, id: GroupId, ending: Ending, now_us: u64) -> Result<(Done, Outcome), Failure> {
         let failed = |cause| Failure { record: 0, kind: "restart", cause };
         let group = self.table.group_mut(id).map_err(failed)?;
-        if group.state == State::Ended {
+        if group.state != State::Running {
             return Ok((Done::Stopped, Outcome::GoOn));
         }
         let action = match ending {
@@ -60,18 +62,42 @@ impl Root<'_> {
         let loops = oldest.is_some_and(|then| now_us.saturating_sub(then) < RESTART_WINDOW_US);
         *oldest = Some(now_us);
         group.restart_count += 1;
-        let count = group.restart_count;
+        let (count, wait_us) = (group.restart_count, group.backoff.ended(now_us));
         self.stop(id).map_err(failed)?;
         let again = |root: &mut Self| {
             root.tear_down(id).map_err(failed)?;
-            if loops { Ok(()) } else { root.rebuild(id) }
+            if loops || wait_us > 0 { Ok(()) } else { root.rebuild(id) }
         };
         self.as_urgent_as(id, again).map_err(failed)??;
         if loops {
             return Ok((Done::Looped, self.after_stop(id)));
         }
-        self.table.group_mut(id).map_err(failed)?.state = State::Running;
+        let group = self.table.group_mut(id).map_err(failed)?;
+        if wait_us > 0 {
+            group.state = State::Waiting(now_us.saturating_add(wait_us));
+            return Ok((Done::Waits(wait_us, count), Outcome::GoOn));
+        }
+        group.backoff.built(now_us);
+        group.state = State::Running;
         Ok((Done::Restarted(count), Outcome::GoOn))
+    }
+
+    /// Builds a group again whose time has come: which one.
+    pub fn build_due(&mut self, now_us: u64) -> Result<Option<GroupId>, Failure> {
+        let failed = |cause| Failure { record: 0, kind: "restart", cause };
+        let is_due = |group: &Group<'_>| matches!(group.state, State::Waiting(due_us) if due_us <= now_us);
+        let Some(place) = self.table.groups().position(is_due) else { return Ok(None) };
+        let id = place as GroupId;
+        self.as_urgent_as(id, |root| root.rebuild(id)).map_err(failed)??;
+        let group = self.table.group_mut(id).map_err(failed)?;
+        group.backoff.built(now_us);
+        group.state = State::Running;
+        Ok(Some(id))
+    }
+
+    /// Whether a group waits for its time.
+    pub fn has_waiting(&self) -> bool {
+        self.table.groups().any(|group| matches!(group.state, State::Waiting(_)))
     }
 
     /// Takes back everything that was made of the group's memory, and makes the memory fit for use.
@@ -86,7 +112,7 @@ impl Root<'_> {
 
     fn after_stop(&self, id: GroupId) -> Outcome {
         let was_vm = self.table.group(id).is_ok_and(|group| group.policy.is_vm);
-        let vm_left = self.table.groups().any(|group| group.policy.is_vm && group.state == State::Running);
+        let vm_left = self.table.groups().any(|group| group.policy.is_vm && group.state != State::Ended);
         if was_vm && !vm_left { Outcome::Off } else { Outcome::GoOn }
     }
 }

@@ -1,5 +1,6 @@
 //! What root remembers of the objects and groups that it made. Fixed sizes: root has no allocator.
 
+use crate::backoff::Backoff;
 use crate::failure::Cause;
 use abi::boot::root_slot;
 use arrayvec::ArrayVec;
@@ -58,6 +59,8 @@ impl Object {
 pub enum State {
     /// It was built and runs.
     Running,
+    /// It was torn down, and is built again at that time, in microseconds.
+    Waiting(u64),
     /// It was torn down for good.
     Ended,
 }
@@ -79,6 +82,8 @@ pub struct Group<'s> {
     pub restarts_us: [Option<u64>; RESTARTS_MAX],
     /// How often it was restarted.
     pub restart_count: u32,
+    /// How long it waits for the next one.
+    pub backoff: Backoff,
     /// How often one of its servers used up its caller's time.
     pub late_count: u32,
     /// Priority of its most urgent thread.

@@ -285,8 +285,38 @@ fn a_restart_loop_is_stopped() {
     let (mut root, _fake) = self::root(&records(Action::Restart));
     root.build(|_| ()).unwrap();
     for round in 0..20 {
-        assert_eq!(root.end(0, Ending::Crashed, 2_500_000 * round).unwrap().1, Outcome::GoOn);
+        let now_us = 100_000_000 * round;
+        assert_eq!(root.end(0, Ending::Crashed, now_us), Ok((Done::Restarted(round as u32 + 1), Outcome::GoOn)));
     }
+}
+
+#[test]
+fn who_dies_slowly_again_and_again_waits_ever_longer_and_is_built_again() {
+    let (mut root, fake) = root(&records(Action::Restart));
+    root.build(|_| ()).unwrap();
+    let mut now_us = 0;
+    for round in 1..=5 {
+        now_us += 3_000_000;
+        assert_eq!(root.end(0, Ending::Crashed, now_us), Ok((Done::Restarted(round), Outcome::GoOn)));
+    }
+    for (round, wait_us) in [(6, 1_000_000), (7, 2_000_000), (8, 4_000_000)] {
+        now_us += 3_000_000;
+        assert!(!root.has_waiting());
+        assert_eq!(root.end(0, Ending::Crashed, now_us), Ok((Done::Waits(wait_us, round), Outcome::GoOn)));
+        // It is not there meanwhile, but it is not given up: the machine goes on, though it is the only VM.
+        assert!(root.has_waiting());
+        let before = fake.borrow().calls;
+        assert_eq!(root.build_due(now_us + wait_us - 1), Ok(None));
+        assert_eq!(root.end(0, Ending::Crashed, now_us + 1), Ok((Done::Stopped, Outcome::GoOn)));
+        assert_eq!(fake.borrow().calls, before);
+        now_us += wait_us;
+        assert_eq!(root.build_due(now_us), Ok(Some(0)));
+        assert_eq!(root.build_due(now_us), Ok(None));
+        check_built(&fake.borrow());
+    }
+    // Who has run for a minute begins anew.
+    now_us += 60_000_000;
+    assert_eq!(root.end(0, Ending::Crashed, now_us), Ok((Done::Restarted(9), Outcome::GoOn)));
 }
 
 #[test]

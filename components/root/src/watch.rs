@@ -3,8 +3,9 @@
 use crate::build::Root;
 use crate::failure::Failure;
 use crate::lifecycle::{Done, Outcome};
+use abi::Error;
 use abi::MessageInfo;
-use abi::boot::root_slot;
+use abi::boot::{ROOT_SLICE_US, root_slot};
 use abi::fault::FaultKind;
 use abi::message::MESSAGE_BYTES_MAX;
 use protocol::request::{self, DecodeError, Request};
@@ -15,13 +16,41 @@ use system::GroupId;
 
 /// How long `log` and `console` get to bring the last words out.
 pub const DRAIN_US: u64 = 300_000;
+/// While a group waits to be built again, root looks so often whether it is time, or anything else has happened, which it hears of
+/// so late then.
+pub const NAP_US: u32 = 50_000;
+/// What it has in such a time to begin its nap.
+const NAP_BUDGET_US: u32 = 1_000;
 
 impl Root<'_> {
     /// Receives and acts for ever, or until the machine goes down.
     pub fn watch(&mut self) -> Outcome {
         let Some((endpoint, reply)) = self.endpoint else { return Outcome::Crashed };
         loop {
-            let Ok(message) = endpoint.receive(reply) else { return Outcome::Crashed };
+            let received = if self.has_waiting() {
+                match self.build_due(clock::now_us()) {
+                    Ok(None) => {}
+                    Ok(Some(id)) => {
+                        log::info!("{=str} is built again", self.table.group(id).map_or("?", |group| group.name));
+                        continue;
+                    }
+                    Err(failure) => {
+                        tell_failure(&failure);
+                        return Outcome::Crashed;
+                    }
+                }
+                endpoint.receive_if_any(reply)
+            } else {
+                endpoint.receive(reply)
+            };
+            let message = match received {
+                Ok(message) => message,
+                Err(Error::WouldBlock) => {
+                    nap();
+                    continue;
+                }
+                Err(_) => return Outcome::Crashed,
+            };
             match self.handle(&message, clock::now_us()) {
                 Ok(Outcome::GoOn) => {}
                 Ok(outcome) => return outcome,
@@ -96,11 +125,28 @@ impl Root<'_> {
         };
         match done {
             Done::Restarted(count) => log::info!("{=str} {=str}: restarted, {=u32} times by now", name, what, count),
+            Done::Waits(wait_us, count) => log::warn!(
+                "{=str} {=str}: built again in {=u64} s, {=u32} times by now",
+                name,
+                what,
+                wait_us / 1_000_000,
+                count
+            ),
             Done::Stopped => log::info!("{=str} {=str}: stopped", name, what),
             Done::Looped => log::error!("{=str} {=str} again and again: stopped", name, what),
             Done::Left => log::error!("{=str} {=str}", name, what),
         }
     }
+}
+
+/// Does nothing for [`NAP_US`], in which nothing of root's runs: the kernel has no call that waits for a time, but who has used up
+/// its budget waits for its next period.
+fn nap() {
+    let time = SchedContext(root_slot::SCHED_CONTEXT);
+    // If the kernel refuses, this is a loop that yields; it is bounded by what it waits for.
+    let _ = time.configure(root_slot::SCHED_CONTROL, 0, NAP_BUDGET_US, NAP_US);
+    svc::yield_now();
+    let _ = time.configure(root_slot::SCHED_CONTROL, 0, ROOT_SLICE_US, ROOT_SLICE_US);
 }
 
 /// Says the last words, gives them time to get out, and switches the machine off.

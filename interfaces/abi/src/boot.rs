@@ -112,6 +112,8 @@ pub mod root_slot {
 
 /// Priority of root's thread.
 pub const ROOT_PRIORITY: u8 = 200;
+/// Budget and period of root's thread, in microseconds: it has the whole processor if it wants it, in turns with who is as urgent.
+pub const ROOT_SLICE_US: u32 = 10_000;
 /// Where root's image is linked.
 pub const ROOT_LINK_ADDRESS: u32 = 0x1000_0000;
 /// Root's stack ends here (it grows down from this address); below it lies an unmapped page.

@@ -17,7 +17,6 @@ use abi::{Error, Rights};
 use arrayvec::ArrayVec;
 use core::mem::offset_of;
 
-const ROOT_SLICE_US: u32 = 10_000;
 const BLOCK_BYTES: u32 = 1 << BLOCK_BITS;
 const PAGE_BYTES: u32 = 1 << PAGE_BITS;
 

@@ -4,7 +4,7 @@ mod common;
 
 use common::{pair_with, pair_with_policy, ping_without};
 use desk::{Setup, System};
-use runtime::{Answer, Endpoint, Handler, Incoming, Reply, serve, space};
+use runtime::{Answer, Endpoint, Handler, Incoming, Reply, clock, serve, space, svc};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -78,6 +78,47 @@ fn one_that_is_to_be_stopped_is_gone_and_its_caller_gets_errors() {
     assert_eq!(system.log("ping"), ping_without(&[3, 4, 5, 6, 7, 8, 9]));
     assert_eq!(system.log("root").last().unwrap(), "INFO pong crashed: stopped");
     assert!(!system.is_alive("pong") && system.is_alive("ping") && !system.is_off());
+}
+
+/// Dies so long after it began, again and again.
+fn dies_after(us: u64) {
+    let end = clock::now_us() + us;
+    while clock::now_us() < end {
+        svc::yield_now();
+    }
+    panic!("its time is over");
+}
+
+#[test]
+fn one_that_crashes_every_few_seconds_comes_back_ever_later_and_who_crashes_meanwhile_is_heard() {
+    let manifest = "[system]\nversion = 1\n[component.slow]\ncrate = \"pong\"\non-crash = \"restart\"\nconsole = false\n\
+                    [component.other]\ncrate = \"ping\"\nconsole = false\n";
+    // The seventh life of the one ends after 7 * 2.5 s and 1 s of waiting; 2 s later is its eighth.
+    let setup = System::text(manifest).program("pong", |_| dies_after(2_500_000));
+    let mut system = setup.program("ping", |_| dies_after(19_000_000)).start();
+    let told = |system: &System, what: &str| {
+        system.log("root").into_iter().filter(|line| line.starts_with(what)).collect::<Vec<String>>()
+    };
+    system.advance_us(15_900_000);
+    assert_eq!(told(&system, "INFO slow crashed: restarted").len(), 5);
+    assert_eq!(told(&system, "WARN slow"), ["WARN slow crashed: built again in 1 s, 6 times by now"]);
+    assert!(!system.is_alive("slow"));
+    system.advance_us(200_000);
+    assert_eq!(told(&system, "INFO slow is built again").len(), 1);
+    assert!(system.is_alive("slow"));
+    system.advance_us(2_800_000);
+    assert_eq!(told(&system, "WARN slow")[1..], ["WARN slow crashed: built again in 2 s, 7 times by now"]);
+    assert_eq!(told(&system, "INFO other"), [""; 0]);
+    // It dies while root waits for the other one, for which root looks 20 times in a second.
+    system.advance_us(200_000);
+    assert_eq!(told(&system, "INFO other"), ["INFO other crashed: stopped"]);
+    assert!(!system.is_alive("slow"));
+    let before = system.kernel_entries();
+    system.advance_us(1_000_000);
+    let entries = system.kernel_entries() - before;
+    assert!(entries < 300, "{entries} entries in a second in which nothing happens");
+    system.advance_us(1_000_000);
+    assert!(system.is_alive("slow") && !system.is_alive("other"));
 }
 
 #[test]
