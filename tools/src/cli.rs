@@ -3,7 +3,9 @@
 use crate::failure::{EXIT_BAD_INPUT, Failure, Result};
 use crate::image::Image;
 use crate::run::{self, expression};
-use crate::{bench_command, composer, diff_command, interrupt, new_component, qemu, test_command, workspace};
+use crate::{
+    bench_command, composer, diff_command, interrupt, new_component, qemu, test_command, verify_command, workspace,
+};
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -68,9 +70,40 @@ enum Command {
         #[arg(long)]
         fail_on_grant: bool,
     },
+    /// Explore the kernel's logic on the simulated machine: small worlds whole, large ones at random (1: something is wrong)
+    Verify(VerifyArguments),
     /// Make something of your own
     #[command(subcommand)]
     New(New),
+}
+
+#[derive(Args, Debug)]
+struct VerifyArguments {
+    /// For how long
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    seconds: Duration,
+    /// Where random numbers begin: the same seed gives the same traces
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Explore each small world to so many steps, however long that takes; without: for half of the time
+    #[arg(long, value_name = "STEPS")]
+    depth: Option<u32>,
+    /// Leave an operation of the kernel's on translations or caches out, such as tlbiallis, to see that it is missed
+    #[arg(long, value_name = "OPERATION")]
+    without: Option<String>,
+    /// Run a trace that was found before
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seconds", "seed", "depth", "without"])]
+    replay: Option<PathBuf>,
+}
+
+impl VerifyArguments {
+    fn run(self) -> Result<u8> {
+        let Self { seconds: time, seed, depth, without, replay } = self;
+        match replay {
+            Some(file) => verify_command::replay(&file),
+            None => verify_command::run(&verify_command::Options { time, seed, depth, without }),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -161,6 +194,7 @@ fn obey(command: Command) -> Result<u8> {
         Command::Diff { old, new, json, fail_on_grant } => {
             diff_command::run(&diff_command::Options { old, new, json, fail_on_grant })
         }
+        Command::Verify(arguments) => arguments.run(),
         Command::New(New::Component { name, path }) => new_component::run(&name, path.as_deref()),
     }
 }

@@ -33,5 +33,6 @@ pub mod symbols;
 pub mod test_command;
 pub mod toolchain;
 pub mod unwind;
+pub mod verify_command;
 pub mod wire;
 pub mod workspace;

@@ -92,11 +92,17 @@ impl Trace {
 
     /// A test that runs it, as source.
     pub fn as_test(&self, name: &str) -> String {
-        let mut text = format!("#[test]\nfn {name}() {{\n    let trace = \"\n");
-        self.to_string().lines().for_each(|line| text.push_str(&format!("        {line}\n")));
-        text.push_str("    \";\n    kernel_core::sim::replay(trace).unwrap_or_else(|wrong| panic!(\"{wrong}\"));\n}\n");
-        text
+        as_test(name, &self.to_string(), "replay")
     }
+}
+
+/// A test that runs a text with a function of this module's parent.
+pub(super) fn as_test(name: &str, trace: &str, replay: &str) -> String {
+    let mut text = format!("#[test]\nfn {name}() {{\n    let trace = \"\n");
+    trace.lines().for_each(|line| text.push_str(&format!("        {line}\n")));
+    let run = format!("kernel_core::sim::{replay}(trace)");
+    text.push_str(&format!("    \";\n    {run}.unwrap_or_else(|wrong| panic!(\"{{wrong}}\"));\n}}\n"));
+    text
 }
 
 /// Takes one step, and checks everything.
