@@ -14,7 +14,7 @@ use super::materials::{self, GuestFiles, Materials};
 use super::pack::{self, Arrangement, KernelPlace};
 use super::parse::units::show_size;
 use super::problem::Problem;
-use super::replay::{self, Refusal, Replayed};
+use super::replay::{self, Refusal, Replayed, Retry};
 use super::resolve::{ProgramName, Resolved, ResolvedVm};
 use abi::boot::{ROOT_LINK_ADDRESS, ROOT_STACK_BYTES, ROOT_STACK_TOP};
 use abi::object::{PAGE_BITS, UNTYPED_BITS_MAX};
@@ -142,7 +142,9 @@ fn compile(system: &Resolved, parts: &Parts<'_>) -> Result<Compiled, Problem> {
         Ok(compiled) => return Ok(compiled),
         Err(refusal) => refusal,
     };
-    let Some(largest) = system.largest_vm().filter(|_| refusal.by_ram) else { return Err(refusal.problem) };
+    let Some(largest) = system.largest_vm().filter(|_| refusal.retry == Retry::LessRam) else {
+        return Err(refusal.problem);
+    };
     let fits = |steps: u64| {
         let mut smaller = system.clone();
         smaller.vms[largest].vm.ram.value = steps * RAM_STEP;
@@ -169,7 +171,7 @@ fn compile_somehow(system: &Resolved, parts: &Parts<'_>) -> Result<Compiled, Ref
     let mut piece_bits = UNTYPED_BITS_MAX;
     loop {
         match compile_pieces(system, parts, piece_bits) {
-            Err(Refusal { piece_bits: Some(smaller), .. }) => piece_bits = smaller,
+            Err(Refusal { retry: Retry::Pieces(smaller), .. }) => piece_bits = smaller,
             ended => return ended,
         }
     }

@@ -1,6 +1,6 @@
 //! Why a boot would fail, in words of the manifest: which record, what it is about, and what mends it.
 
-use super::Refusal;
+use super::{Refusal, Retry};
 use crate::compose::layout::plan::{Group, Object, Plan};
 use crate::compose::parse::units::{show_about, show_size};
 use crate::compose::problem::{Problem, Span};
@@ -156,5 +156,10 @@ fn no_room(group: &Group, bits: u32, system: &Resolved, plan: &Plan, info: &Boot
         None => Problem::new(message),
     };
     let smaller = less == 0 && bits > PIECE_BITS_MIN;
-    Refusal { problem: problem.help(help), piece_bits: smaller.then(|| bits - 1), by_ram: largest.is_some() }
+    let retry = match largest {
+        _ if smaller => Retry::Pieces(bits - 1),
+        Some(_) => Retry::LessRam,
+        None => Retry::Never,
+    };
+    Refusal { problem: problem.help(help), retry }
 }

@@ -84,15 +84,24 @@ pub fn run(image: &Image<'_>) -> Result<Boot, Problem> {
 pub struct Refusal {
     /// In words.
     pub problem: Problem,
-    /// There would be room if no piece of a memory had more than two to the power of this bytes.
-    pub piece_bits: Option<u32>,
-    /// There would be room if the VM with the most RAM had less.
-    pub by_ram: bool,
+    /// What can be tried.
+    pub retry: Retry,
+}
+
+/// With what there may be room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Nothing of the composer's.
+    Never,
+    /// With no piece of a memory larger than two to the power of this bytes.
+    Pieces(u32),
+    /// With less RAM for the VM that has the most.
+    LessRam,
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self { problem, piece_bits: None, by_ram: false }
+        Self { problem, retry: Retry::Never }
     }
 }
 
