@@ -12,7 +12,8 @@ use abi::object::PAGE_BITS;
 use abi::rights::{MapFlags, Rights};
 use abi::{Error, ObjectType};
 use runtime::{
-    CNode, Endpoint, Frame, IrqControl, Reply, SchedContext, Table as TableHandle, Tcb, Untyped, VSpace, Vcpu, svc,
+    CNode, Endpoint, Frame, IrqControl, Notification, Reply, SchedContext, Table as TableHandle, Tcb, Untyped, VSpace,
+    Vcpu, svc,
 };
 use system::{GroupId, ObjectId, ObjectKind, ROOT_VSPACE, Reader, Record};
 
@@ -166,6 +167,9 @@ impl<'s> Root<'s> {
                 let group = self.table.group_mut(self.table.object(tcb)?.group)?;
                 group.urgency = group.urgency.max(priority);
                 self.thread(record)
+            }
+            Record::BindNotification { tcb, notification } => {
+                Ok(Tcb(self.table.slot(tcb)?).bind_notification(Notification(self.table.slot(notification)?))?)
             }
             Record::Interrupt { irq, notification, badge } => self.bind_irq(irq, notification, badge, scope),
             Record::StartPassive { tcb, context } => {

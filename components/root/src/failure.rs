@@ -86,6 +86,7 @@ pub const fn kind(record: &Record<'_>) -> &'static str {
         Record::Grant { .. } => "grant",
         Record::GrantRoot { .. } => "grant-root",
         Record::Thread { .. } => "thread",
+        Record::BindNotification { .. } => "bind-notification",
         Record::Interrupt { .. } => "interrupt",
         Record::StartPassive { .. } => "start-passive",
         Record::Start { .. } => "start",

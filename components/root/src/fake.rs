@@ -384,6 +384,7 @@ impl Fake {
                 self.answer = *self.objects[tcb].registers.get(w[0] as usize).ok_or(Error::OutOfRange)?;
             }
             TcbMethod::Resume => self.objects[tcb].started = true,
+            TcbMethod::BindNotification => drop(self.of(w[0], ObjectType::Notification)?),
             TcbMethod::BindVcpu => drop(self.of(w[0], ObjectType::Vcpu)?),
             _ => return Err(Error::NoSuchMethod),
         }

@@ -31,6 +31,7 @@ impl Scope {
             Record::GrantRoot { cnode, .. } => mine(cnode)?,
             // A thread of another group that lost something of this one would have to be stopped first.
             Record::Thread { tcb, .. } | Record::StartPassive { tcb, .. } | Record::Start { tcb } => mine(tcb)?,
+            Record::BindNotification { tcb, notification } => mine(tcb)? || mine(notification)?,
             Record::Interrupt { irq, notification, .. } => mine(irq)? || mine(notification)?,
         })
     }

@@ -122,6 +122,7 @@ pub fn records(vm_crash: Action) -> Vec<Record<'static>> {
         grant(16, 9, 21, 0),
         thread(9, 6, 7, Some(11), Some(13)),
         thread(19, 16, 17, None, None),
+        Record::BindNotification { tcb: 9, notification: 12 },
         Record::Interrupt { irq: 5, notification: 12, badge: 1 << 31 },
         Record::Start { tcb: 9 },
         Record::Start { tcb: 19 },

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Changes with any change to a record; root refuses another.
-pub const SYSTEM_VERSION: u32 = 4;
+pub const SYSTEM_VERSION: u32 = 5;
 
 /// The n-th `Object` record of the system, from 0.
 pub type ObjectId = u16;
@@ -184,6 +184,13 @@ pub enum Record<'a> {
         context: Option<ObjectId>,
         /// The `Vcpu` that makes it a guest.
         vcpu: Option<ObjectId>,
+    },
+    /// Let a thread receive a notification's word where it receives messages.
+    BindNotification {
+        /// A `Tcb` object.
+        tcb: ObjectId,
+        /// A `Notification` object.
+        notification: ObjectId,
     },
     /// Say what an interrupt does. Stands before the `Grant` that moves the handler away.
     Interrupt {

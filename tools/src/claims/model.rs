@@ -217,6 +217,17 @@ impl Model {
                 };
                 self.threads.push(thread);
             }
+            Record::BindNotification { tcb, notification } => {
+                let tcb = self.is(tcb, |kind| matches!(kind, ObjectKind::Tcb))?;
+                let notification = self.is(notification, |kind| matches!(kind, ObjectKind::Notification))?;
+                // A thread that hears of a notification without a capability would be a way that nobody sees.
+                let cspace = self.threads.iter().find(|thread| thread.tcb == tcb).map(|thread| thread.cspace);
+                let mut held = cspace.and_then(|cspace| self.cnodes.get(&cspace)).into_iter().flatten();
+                let waits = |cap: &Cap| cap.what == What::Object(notification, 0) && cap.rights.contains(Rights::READ);
+                if !held.any(waits) {
+                    return Err("a thread is bound to a notification for which it has no capability");
+                }
+            }
             Record::Interrupt { irq, notification, .. } => {
                 let irq = self.is(irq, |kind| matches!(kind, ObjectKind::Irq { .. }))?;
                 let notification = self.is(notification, |kind| matches!(kind, ObjectKind::Notification))?;

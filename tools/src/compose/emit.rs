@@ -139,6 +139,11 @@ fn threads(plan: &Plan, records: &mut Vec<Record<'_>>) {
         context: thread.context.map(|context| id(plan, context)),
         vcpu: thread.vcpu.map(|vcpu| id(plan, vcpu)),
     }));
+    let bound = plan.threads.iter().filter_map(|thread| Some((thread.tcb, thread.bound?)));
+    records.extend(bound.map(|(tcb, notification)| Record::BindNotification {
+        tcb: id(plan, tcb),
+        notification: id(plan, notification),
+    }));
     let passive = plan.threads.iter().filter(|thread| thread.passive);
     records.extend(passive.filter_map(|thread| {
         Some(Record::StartPassive { tcb: id(plan, thread.tcb), context: id(plan, thread.context?) })

@@ -127,6 +127,8 @@ pub struct Component {
     pub console: bool,
     /// Whether it runs on its callers' time only.
     pub passive: bool,
+    /// Whether it receives events where it receives calls.
+    pub bind_events: bool,
     /// Devices of the board.
     pub devices: Vec<At<String>>,
     /// Bytes of untyped memory of its own.

@@ -1,6 +1,7 @@
 //! Each way in which something can flow, alone, with the words in which it is told; and what is no way.
 
 use super::made::*;
+use crate::claims::model::Model;
 use crate::claims::{Claim, End, Kind, Names, check};
 use abi::boot::root_slot;
 use abi::rights::Rights;
@@ -244,6 +245,26 @@ fn guests_share_their_interrupt_interface_and_components_do_not() {
         made.map(registers, a.space, DEVICE);
     });
     assert!(there.is_some_and(|way| way.contains("device `gicv`")) && back.is_some());
+}
+
+#[test]
+fn a_thread_is_bound_only_to_what_it_has_a_capability_for() {
+    let bound = |rights: Option<Rights>| {
+        let mut made = Made::new();
+        let (a, b) = (made.component("a"), made.component("b"));
+        let bell = made.object(a.group, ObjectKind::Notification);
+        if let Some(rights) = rights {
+            made.grant(b.cnode, bell, rights);
+        }
+        let tcb = made.thread(b.group, b.cnode, b.space, None);
+        made.push(Record::BindNotification { tcb, notification: bell });
+        Model::read(&made.bytes()).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(bound(Some(Rights::READ)), Ok(()));
+    for rights in [None, Some(Rights::WRITE)] {
+        let told = bound(rights).unwrap_err();
+        assert!(told.ends_with("a thread is bound to a notification for which it has no capability"), "{told}");
+    }
 }
 
 #[test]

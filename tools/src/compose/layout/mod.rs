@@ -79,6 +79,7 @@ pub fn lay_out(system: &Resolved, programs: &Programs<'_>, guests: &[Loaded], pi
             priority: defaults::priority(&written.time, defaults::COMPONENT_PRIORITY),
             share: defaults::share(&written.time, defaults::COMPONENT),
             passive: written.passive,
+            bind_events: written.bind_events,
         };
         let mut room = Room::new(b, shared, &recipe);
         let own: Vec<_> = component.devices.iter().map(|at| &at.value).collect();
@@ -132,6 +133,7 @@ fn service(b: &mut Builder, shared: Shared, programs: &Programs<'_>, who: (&str,
         priority,
         share,
         passive: false,
+        bind_events: false,
     };
     Room::new(b, shared, &recipe)
 }

@@ -200,6 +200,8 @@ pub struct Thread {
     pub context: Option<Key>,
     /// The vCPU that it runs.
     pub vcpu: Option<Key>,
+    /// Its notification, if it receives that one's word where it receives messages.
+    pub bound: Option<Key>,
     /// Whether root starts it.
     pub starts: bool,
     /// Whether root takes its context away once it receives.

@@ -31,6 +31,8 @@ pub struct Recipe<'a> {
     pub share: Share,
     /// Whether the first runs on its callers' time only.
     pub passive: bool,
+    /// Whether the first receives events where it receives messages.
+    pub bind_events: bool,
 }
 
 /// What all compartments have to do with.
@@ -134,6 +136,7 @@ impl Room {
         room.thread(b, shared, 0, recipe.priority, Some(context));
         if let Some(first) = b.plan.threads.last_mut() {
             first.passive = recipe.passive;
+            first.bound = recipe.bind_events.then_some(events);
         }
         room
     }
@@ -153,6 +156,7 @@ impl Room {
             priority,
             context,
             vcpu: None,
+            bound: None,
             starts: number == 0,
             passive: false,
         });

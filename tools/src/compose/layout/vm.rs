@@ -45,6 +45,7 @@ pub fn make(
         priority: guest_priority + defaults::EVENTS_ABOVE_GUEST,
         share: defaults::VMM,
         passive: false,
+        bind_events: false,
     };
     let mut room = Room::new(b, shared, &recipe);
     let group = room.group;
@@ -81,6 +82,7 @@ pub fn make(
             priority: guest_priority,
             context: None,
             vcpu: Some(vcpu),
+            bound: None,
             starts: false,
             passive: false,
         });

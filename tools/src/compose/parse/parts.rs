@@ -121,6 +121,7 @@ pub fn component<'a>(
         "on-crash",
         "console",
         "passive",
+        "bind-events",
         "devices",
         "untyped",
         "fault-handler",
@@ -157,6 +158,14 @@ pub fn component<'a>(
             .help("root, which acts by `on-crash`, never hears of a fault that a component handles: keep one of them"),
         );
     }
+    let bind_events = section.boolean("bind-events").unwrap_or(false);
+    let passive = section.boolean("passive").unwrap_or(false);
+    if bind_events && passive {
+        section.problem(
+            Problem::at(&name.span, format!("{title} has both `bind-events` and `passive`"), "this component")
+                .help("who has no time of its own is not woken by an event: take one of them away"),
+        );
+    }
     Some(Component {
         time: time(&mut section, defaults::PRIORITY_MAX, ", since root has 200"),
         stack: section.size("stack"),
@@ -164,7 +173,8 @@ pub fn component<'a>(
         untyped: section.size("untyped"),
         fault_handler,
         console: section.boolean("console").unwrap_or(true),
-        passive: section.boolean("passive").unwrap_or(false),
+        passive,
+        bind_events,
         devices: section.strings("devices"),
         name,
         program: program?,

@@ -116,6 +116,7 @@ fn subject<'a>(record: &Record<'_>, plan: &'a Plan) -> Option<Subject<'a>> {
         | Record::FillBytes { object, .. }
         | Record::GrantRoot { cnode: object, .. }
         | Record::Thread { tcb: object, .. }
+        | Record::BindNotification { tcb: object, .. }
         | Record::Interrupt { irq: object, .. }
         | Record::StartPassive { tcb: object, .. }
         | Record::Start { tcb: object } => of_object(object),

@@ -130,7 +130,8 @@ fn the_header_counts_and_objects_come_before_what_names_them() {
         Record::Interrupt { .. } => 8,
         Record::Grant { .. } | Record::GrantRoot { .. } => 9,
         Record::Thread { .. } => 10,
-        Record::Start { .. } | Record::StartPassive { .. } => 11,
+        Record::BindNotification { .. } => 11,
+        Record::Start { .. } | Record::StartPassive { .. } => 12,
     };
     assert!(seen.records.is_sorted_by_key(rank));
 }
