@@ -274,6 +274,14 @@ mod tests {
     }
 
     #[test]
+    fn the_book_tells_each_invariant() {
+        let book = include_str!("../docs/verify.md");
+        for invariant in kernel_core::sim::check::INVARIANTS {
+            assert!(book.contains(&format!("\n| {} |", invariant.name)), "{}", invariant.name);
+        }
+    }
+
+    #[test]
     fn what_is_no_trace_or_no_operation_is_told() {
         let failure = run(&options(1, None, Some("nop"))).unwrap_err();
         assert!(failure.exit == EXIT_BAD_INPUT && failure.what.contains("there is no operation `nop`; there are dsb-"));

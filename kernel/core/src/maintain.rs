@@ -12,11 +12,25 @@ use crate::{Kernel, Platform};
 /// A line of a Cortex-A15's data cache, in bytes: the smallest of its kin, so none is left out.
 const LINE: u32 = 64;
 
+/// One of the orders below, for whoever asked for it.
+pub(crate) struct Order<'k, P: Platform>(&'k mut Kernel<P>);
+
 impl<P: Platform> Kernel<P> {
+    /// What comes next is for the caller: so that a test can leave it out for one and not for the others.
+    #[cfg_attr(any(test, feature = "sim"), track_caller)]
+    #[inline(always)]
+    pub(crate) fn order(&mut self) -> Order<'_, P> {
+        #[cfg(any(test, feature = "sim"))]
+        self.platform.used_at(core::panic::Location::caller());
+        Order(self)
+    }
+}
+
+impl<P: Platform> Order<'_, P> {
     #[cfg_attr(any(test, feature = "sim"), track_caller)]
     #[inline(always)]
     fn maintain(&mut self, operation: Maintenance) {
-        self.platform.maintain(&mut self.arena, operation);
+        self.0.platform.maintain(&mut self.0.arena, operation);
     }
 
     /// Descriptors that were written are what every walker finds from now on.

@@ -94,9 +94,9 @@ impl<P: Platform> Kernel<P> {
             // be cleaned here: who writes to it unifies it; what instruction caches still hold of its last owner goes.
             let bytes = if bits == PAGE_BITS { 1 << PAGE_BITS } else { 0 };
             if flags.contains(MapFlags::UNCACHED) {
-                self.cache(CacheOp::CleanInvalidate, page << PAGE_BITS, bytes);
+                self.order().cache(CacheOp::CleanInvalidate, page << PAGE_BITS, bytes);
             } else if flags.contains(MapFlags::EXECUTE) {
-                self.cache(CacheOp::Unify, page << PAGE_BITS, bytes);
+                self.order().cache(CacheOp::Unify, page << PAGE_BITS, bytes);
             }
         }
         let entries = self.arena.get_mut(table);
@@ -104,7 +104,7 @@ impl<P: Platform> Kernel<P> {
         entries.owners[index] = Some(slot);
         self.arena.get_mut(slot).cap =
             Cap::Frame { flags: frame, index: index as u16, page, table: Some(table), vspace: Some(vspace) };
-        self.descriptors_written();
+        self.order().descriptors_written();
         Ok(())
     }
 
@@ -130,11 +130,11 @@ impl<P: Platform> Kernel<P> {
     /// Makes sure that no core uses an entry of the space that is gone.
     #[inline(never)]
     fn flush(&mut self, vspace: Handle<VSpace>) {
-        self.descriptors_written();
+        self.order().descriptors_written();
         let space = self.arena.get(vspace);
         if space.generation == self.generation {
             let vmid = space.vmid as u8;
-            self.forget_translations(vmid);
+            self.order().forget_translations(vmid);
         }
     }
 
@@ -171,7 +171,7 @@ impl<P: Platform> Kernel<P> {
             (index, Some(parent))
         };
         self.arena.get_mut(slot).cap = Cap::Table { level, index: index as u16, table, parent, vspace: Some(vspace) };
-        self.descriptors_written();
+        self.order().descriptors_written();
         Ok(())
     }
 

@@ -98,6 +98,9 @@ pub trait Platform {
 
     // --- translations and caches ---
 
+    /// One of the orders in `maintain.rs` is used there: what follows is for that.
+    #[cfg(any(test, feature = "sim"))]
+    fn used_at(&mut self, _site: &'static core::panic::Location<'static>) {}
     /// Does one operation.
     #[cfg_attr(any(test, feature = "sim"), track_caller)]
     fn maintain(&mut self, arena: &mut Arena, operation: Maintenance);

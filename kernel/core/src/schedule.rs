@@ -156,7 +156,7 @@ impl<P: Platform> Kernel<P> {
             // All are used up: forget every translation, and begin a new generation.
             self.generation = self.generation.wrapping_add(1).max(1);
             self.next_vmid = 1;
-            self.forget_all_translations();
+            self.order().forget_all_translations();
         }
         let space = self.arena.get_mut(vspace);
         space.vmid = self.next_vmid;

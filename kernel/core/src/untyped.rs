@@ -140,7 +140,7 @@ impl<P: Platform> Kernel<P> {
             used -= step;
             let address = (page << PAGE_BITS) + (used << GRANULE_BITS);
             self.platform.zero(&mut self.arena, address, step << GRANULE_BITS);
-            self.cache(CacheOp::CleanInvalidate, address, step << GRANULE_BITS);
+            self.order().cache(CacheOp::CleanInvalidate, address, step << GRANULE_BITS);
             self.arena.get_mut(slot).cap = Cap::Untyped { bits, flags, page, used };
             self.preemption_point()?;
         }

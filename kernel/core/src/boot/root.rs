@@ -109,7 +109,7 @@ impl<P: Platform> Root<'_, P> {
                 let page = self.page(vspace, segment.address + done, flags, None)?;
                 let bytes = segment.file_bytes.saturating_sub(done).min(PAGE_BYTES);
                 self.kernel.arena.copy(payload + segment.offset + done, page, bytes);
-                self.kernel.cache(CacheOp::Unify, page, PAGE_BYTES);
+                self.kernel.order().cache(CacheOp::Unify, page, PAGE_BYTES);
                 done += PAGE_BYTES;
             }
         }

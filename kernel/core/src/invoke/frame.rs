@@ -56,7 +56,7 @@ impl<P: Platform> Kernel<P> {
         if bytes == 0 || bytes > CACHE_BYTES_MAX || !fits {
             return Err(Error::OutOfRange.into());
         }
-        self.cache(op, (page << PAGE_BITS) + offset, bytes);
+        self.order().cache(op, (page << PAGE_BITS) + offset, bytes);
         DONE
     }
 

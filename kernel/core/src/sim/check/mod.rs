@@ -57,7 +57,7 @@ const fn invariant(name: &'static str, check: fn(&Census) -> Found) -> Invariant
     Invariant { name, check }
 }
 
-/// What always holds when the kernel is left. `kernel/core/README.md` says it at length.
+/// What always holds when the kernel is left. `tools/docs/verify.md` says it at length.
 pub const INVARIANTS: &[Invariant] = &[
     invariant("the derivation forest is well-formed", capabilities::derivation_forest_is_well_formed),
     invariant("what was derived has no more authority than what it came from", capabilities::derived_has_no_more),

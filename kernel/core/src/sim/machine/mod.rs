@@ -8,6 +8,7 @@ pub mod cache;
 pub mod interrupts;
 pub mod mmu;
 pub mod registers;
+mod sabotage;
 
 use super::fresh::Fresh;
 use crate::platform::{GuestException, ListRegister, Maintenance, Platform};
@@ -19,77 +20,9 @@ use cache::Caches;
 use mmu::Mmu;
 pub use mmu::{Translation, walk};
 use registers::Registers;
+pub use sabotage::{OPERATIONS, Sabotage, Site};
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
-
-/// What a test leaves out of the kernel's maintenance.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sabotage {
-    /// Nothing.
-    #[default]
-    None,
-    /// What is done at that line of `maintain.rs`.
-    Line(u32),
-    /// Each operation of that name: one of [`OPERATIONS`].
-    Operation(&'static str),
-    /// All of it.
-    All,
-}
-
-/// The names of all operations, as a trace or a command line has them.
-pub const OPERATIONS: [&str; 14] = [
-    "dsb-ishst",
-    "dsb-ish",
-    "dsb-sy",
-    "isb",
-    "select-vmid",
-    "select-running",
-    "select-nobody",
-    "tlbiallis",
-    "tlbiallnsnhis",
-    "icialluis",
-    "dccmvac",
-    "dccimvac",
-    "dcimvac",
-    "dccmvau",
-];
-
-/// The name of an operation.
-const fn name(operation: Maintenance) -> &'static str {
-    OPERATIONS[match operation {
-        Maintenance::DsbIshst => 0,
-        Maintenance::DsbIsh => 1,
-        Maintenance::DsbSy => 2,
-        Maintenance::Isb => 3,
-        Maintenance::SelectVmid(_) => 4,
-        Maintenance::SelectRunning => 5,
-        Maintenance::SelectNobody => 6,
-        Maintenance::Tlbiallis => 7,
-        Maintenance::Tlbiallnsnhis => 8,
-        Maintenance::Icialluis => 9,
-        Maintenance::Dccmvac(_) => 10,
-        Maintenance::Dccimvac(_) => 11,
-        Maintenance::Dcimvac(_) => 12,
-        Maintenance::Dccmvau(_) => 13,
-    }]
-}
-
-impl Sabotage {
-    /// All operations of that name left out. `None`: there is no such operation.
-    pub fn named(operation: &str) -> Option<Self> {
-        OPERATIONS.into_iter().find(|known| *known == operation).map(Self::Operation)
-    }
-
-    /// Whether it leaves that out, at that line.
-    fn leaves_out(self, operation: Maintenance, line: u32) -> bool {
-        match self {
-            Self::None => false,
-            Self::Line(out) => out == line,
-            Self::Operation(out) => out == name(operation),
-            Self::All => true,
-        }
-    }
-}
 
 /// The simulated machine.
 #[derive(Clone, Debug)]
@@ -133,8 +66,10 @@ pub struct Machine {
     pub sabotage: Sabotage,
     /// A register that is not switched: for a test that sees it.
     pub leak: Option<GuestRegister>,
-    /// Lines of `maintain.rs` that were reached.
-    pub reached: BTreeSet<u32>,
+    /// Lines of `maintain.rs` that were reached, and for whom.
+    pub reached: BTreeSet<(Option<Site>, u32)>,
+    /// Who uses one of its orders now.
+    site: Option<Site>,
     /// What to subtract from the host's address of something in RAM to get its physical one.
     base: usize,
 }
@@ -167,6 +102,7 @@ impl Default for Machine {
             sabotage: Sabotage::None,
             leak: None,
             reached: BTreeSet::new(),
+            site: None,
             base: 0,
         }
     }
@@ -249,8 +185,8 @@ impl Platform for Machine {
     #[track_caller]
     fn maintain(&mut self, arena: &mut Arena, operation: Maintenance) {
         let line = std::panic::Location::caller().line();
-        self.reached.insert(line);
-        if self.sabotage.leaves_out(operation, line) {
+        self.reached.insert((self.site, line));
+        if self.sabotage.leaves_out(operation, line, self.site) {
             return;
         }
         self.look(arena);
@@ -272,6 +208,11 @@ impl Platform for Machine {
             Maintenance::Dcimvac(line) => self.caches.invalidate(line),
             Maintenance::Dccmvau(line) => self.caches.unify(arena, line),
         }
+    }
+
+    fn used_at(&mut self, site: &'static std::panic::Location<'static>) {
+        let file = site.file();
+        self.site = Some((file.rsplit_once("core/src/").map_or(file, |(_, file)| file), site.line()));
     }
 
     fn zero(&mut self, arena: &mut Arena, address: u32, bytes: u32) {
