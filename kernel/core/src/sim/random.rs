@@ -113,7 +113,7 @@ pub fn run(stage: &mut Stage, scene: Scene, seed: u64, steps: u32) -> Result<Cov
 fn either(both: &[Compartment], world: &World, random: &mut Random) -> Step {
     let [one, other] = both else { return Step::Timer };
     let runs = |compartment: &Compartment| world.kernel.running().is_some_and(|tcb| compartment.threads.contains(&tcb));
-    if runs(&other) { other.powers.any(world, random) } else { one.powers.any(world, random) }
+    if runs(other) { other.powers.any(world, random) } else { one.powers.any(world, random) }
 }
 
 /// A capability space in which steps are chosen: which slots of which CNode.

@@ -69,8 +69,11 @@ fn world() -> World {
     world
 }
 
+/// An invariant, and a way to break it.
+type Plant = (&'static str, fn(&mut World));
+
 /// How each invariant is broken.
-const PLANTS: &[(&str, fn(&mut World))] = &[
+const PLANTS: &[Plant] = &[
     ("the derivation forest is well-formed", |world| {
         let other = world.slot(ENDPOINT);
         slot(world, FRAME).prev = Some(other);
@@ -193,7 +196,7 @@ fn each_invariant_that_is_broken_is_seen_to_be() {
 /// More ways in which the subtler ones can be broken.
 #[test]
 fn what_is_broken_otherwise_is_seen_as_well() {
-    let ways: &[(&str, fn(&mut World))] = &[
+    let ways: &[Plant] = &[
         ("the derivation forest is well-formed", |world| {
             // The only child of its own only child.
             let (one, other) = (world.slot(FRAME), world.slot(REPLY));

@@ -52,6 +52,8 @@ pub struct Machine {
     pub spilled: bool,
     /// Physical interrupts that are let through.
     pub enabled: BTreeSet<u32>,
+    /// Those of them that were last let through as edge-triggered.
+    pub edge: BTreeSet<u32>,
     /// Physical interrupts that were delivered and not deactivated.
     pub active: BTreeSet<u32>,
     /// What guests have left in the hardware.
@@ -94,6 +96,7 @@ impl Default for Machine {
             refill: false,
             spilled: false,
             enabled: BTreeSet::new(),
+            edge: BTreeSet::new(),
             active: BTreeSet::new(),
             registers: Registers::default(),
             off: false,
@@ -238,8 +241,13 @@ impl Platform for Machine {
     fn irq_exists(&self, intid: u32) -> bool {
         (32..288).contains(&intid)
     }
-    fn irq_enable(&mut self, intid: u32, _edge: bool) {
+    fn irq_enable(&mut self, intid: u32, edge: bool) {
         self.enabled.insert(intid);
+        if edge {
+            self.edge.insert(intid);
+        } else {
+            self.edge.remove(&intid);
+        }
     }
     fn irq_disable(&mut self, intid: u32) {
         self.enabled.remove(&intid);
