@@ -2,12 +2,12 @@
 
 mod common;
 
-use abi::Syscall;
 use abi::boot::root_slot;
 use abi::method::*;
 use abi::object::ObjectType;
 use abi::rights::MapFlags;
 use abi::vcpu::GuestRegister;
+use abi::{MessageInfo, Syscall};
 use common::{Desk, guest_and_vmm};
 use kernel_core::cap::Cap;
 use kernel_core::platform::Platform;
@@ -29,6 +29,26 @@ fn a_context_tells_the_time_that_it_was_used_in_microseconds() {
     assert_eq!(desk.ok(context, SchedContextMethod::Consumed as u16, &[]), [1234, 0, 0, 0]);
     desk.pass_us(20_000);
     assert_eq!(desk.ok(context, SchedContextMethod::Consumed as u16, &[])[0], 21_234);
+}
+
+/// 4295 s do not fit a word.
+#[test]
+fn the_time_of_hours_is_told_in_two_words() {
+    let mut desk = Desk::new();
+    let thread = desk.thread(250);
+    let context = desk.context(1_000_000_000, 1_000_000_000);
+    desk.ok(thread, TcbMethod::Resume as u16, &[]);
+    desk.ok(context, SchedContextMethod::Bind as u16, &[thread]);
+    desk.pass_us((1 << 32) + 77);
+    assert_eq!(desk.ok(context, SchedContextMethod::Consumed as u16, &[]), [77, 1, 0, 0]);
+}
+
+#[test]
+fn the_answer_of_a_method_is_four_words_and_says_so() {
+    let mut desk = Desk::new();
+    let context = desk.context(50_000, 100_000);
+    let answer = desk.svc(Syscall::Call, context, SchedContextMethod::Consumed as u16, &[], 0);
+    assert_eq!(answer, [0, MessageInfo::new(0, 16).0, 0, 0, 0, 0, answer[6]]);
 }
 
 #[test]

@@ -82,13 +82,8 @@ impl<P: Platform> Kernel<P> {
                 return Ok([value, 0, 0, 0]);
             }
             TcbMethod::Resume => self.resume(target)?,
-            TcbMethod::Suspend => {
-                self.suspend(target);
-                if target == tcb {
-                    // It has suspended itself: there is nothing to answer, but should it be resumed, it has succeeded.
-                    self.arena.get_mut(tcb).context.r[0] = 0;
-                }
-            }
+            // Who has suspended itself finds, should it be resumed, that it has succeeded.
+            TcbMethod::Suspend => self.suspend(target),
             TcbMethod::BindVcpu => match self.argument(tcb, words.get(0)?)?.1 {
                 Cap::Vcpu { vcpu } => self.bind_vcpu(target, vcpu)?,
                 _ => return Err(Error::WrongType.into()),

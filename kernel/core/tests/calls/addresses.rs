@@ -22,16 +22,20 @@ const fn address(rest: u32, outer: u32, guard: u32, inner: u32) -> u32 {
 /// What the inner CNode holds from slot 4 on.
 const HELD: [CapType; 3] = [CapType::Notification, CapType::Endpoint, CapType::Reply];
 
-/// A thread that runs, whose outer CNode holds the inner one in slot 2 and an endpoint in slot 3.
+/// A thread that runs, whose outer CNode holds the inner one in slot 2, an endpoint in slot 3, and the inner one
+/// again, so that it can't be passed, in slot 6.
 fn thread(room: &mut Room) -> u32 {
     let (outer, inner) = (room.make(ObjectType::CNode, OUTER), room.make(ObjectType::CNode, INNER));
-    let (guarded, root) = (room.slot(), room.slot());
+    let (guarded, long, root) = (room.slot(), room.slot(), room.slot());
     room.root(CNodeMethod::Mint, &[guarded, inner, 15, GUARD.1 << 8 | GUARD.0]);
+    // All that the outer one leaves is its guard.
+    room.root(CNodeMethod::Mint, &[long, inner, 15, GUARD.0 + INNER]);
     room.root(CNodeMethod::Mint, &[root, outer, 15, REST]);
     let put = |room: &mut Room, cnode: u32, slot: u32, source: u32| {
         room.ok(&Call::method(cnode, CNodeMethod::Copy as u16, &[slot, source, 15]));
     };
     put(room, outer, 2, guarded);
+    put(room, outer, 6, long);
     put(room, outer, 3, room.of(CapType::Endpoint));
     for (slot, ty) in (4..).zip(HELD) {
         if ty.is_copyable() {
@@ -72,6 +76,7 @@ fn an_address_through_two_cnodes_leads_there_and_a_wrong_one_nowhere() {
         ("another guard of the outer one", address(1, 2, GUARD.1, 4), Error::OutOfRange),
         ("the last bit of it", address(1 << (REST - 1), 2, GUARD.1, 4), Error::OutOfRange),
         ("an endpoint on the way", address(0, 3, GUARD.1, 4), Error::OutOfRange),
+        ("an inner one that needs more bits than are left", address(0, 6, 0, 0), Error::OutOfRange),
         ("all ones", u32::MAX, Error::OutOfRange),
         ("an address of the other space", root_slot::TCB, Error::EmptySlot),
     ] {
