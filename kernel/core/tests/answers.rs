@@ -7,7 +7,7 @@ use abi::method::*;
 use abi::object::ObjectType;
 use abi::rights::MapFlags;
 use abi::vcpu::GuestRegister;
-use abi::{MessageInfo, Syscall};
+use abi::{Error, MessageInfo, Syscall};
 use common::{Desk, guest_and_vmm};
 use kernel_core::cap::Cap;
 use kernel_core::platform::Platform;
@@ -67,6 +67,22 @@ fn cache_maintenance_works_on_the_lines_that_were_named_and_on_no_others() {
     let kernel = &world.kernel;
     let in_ram = |line: &u32| kernel.platform.caches.read_ram(&kernel.arena, (page << 12) + line) == 7 + line;
     assert_eq!(all.into_iter().filter(in_ram).collect::<Vec<_>>(), [0x40, 0xf80, 0xfc0]);
+    // All of it at once.
+    assert_eq!(world.step(&Svc::method(FRAME, FrameMethod::Clean as u16, &[0, 4096])), Ok(true));
+    let kernel = &world.kernel;
+    assert!(
+        all.into_iter().all(|line| kernel.platform.caches.read_ram(&kernel.arena, (page << 12) + line) == 7 + line)
+    );
+}
+
+#[test]
+fn as_many_bytes_as_the_book_says_are_maintained_at_once_and_no_more() {
+    let mut desk = Desk::new();
+    let block = desk.make(ObjectType::Frame, 21, 1);
+    desk.ok(block, FrameMethod::Clean as u16, &[0, CACHE_BYTES_MAX]);
+    desk.ok(block, FrameMethod::Clean as u16, &[(1 << 21) - CACHE_BYTES_MAX, CACHE_BYTES_MAX]);
+    desk.fails(block, FrameMethod::Clean as u16, &[0, CACHE_BYTES_MAX + 64], Error::OutOfRange);
+    desk.fails(block, FrameMethod::Clean as u16, &[(1 << 21) - 64, 128], Error::OutOfRange);
 }
 
 #[test]

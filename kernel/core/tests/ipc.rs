@@ -2,10 +2,10 @@
 
 mod common;
 
-use abi::Syscall;
 use abi::error::Error;
 use abi::method::*;
 use abi::object::ObjectType;
+use abi::{MessageInfo, Syscall};
 use common::{Desk, status};
 use kernel_core::tcb::State;
 
@@ -45,6 +45,68 @@ fn a_call_runs_the_passive_server_on_the_callers_time_and_the_reply_gives_it_bac
         assert_eq!((got.r[0], got.r[1] >> 16, &got.r[2..6]), (0, 0x77, &[9, 8, 7, round + 100][..]));
         assert!(matches!(desk.state(server), State::Receiving(_)));
     }
+}
+
+/// A server with time of its own that waits, at an endpoint: `(server, endpoint, reply)`.
+fn server_with_time(desk: &mut Desk) -> (u32, u32, u32) {
+    let endpoint = desk.make(ObjectType::Endpoint, 0, 1);
+    let reply = desk.make(ObjectType::Reply, 0, 1);
+    let server = desk.thread(230);
+    let context = desk.context(10_000, 10_000);
+    desk.ok(server, TcbMethod::Resume as u16, &[]);
+    desk.ok(context, SchedContextMethod::Bind as u16, &[server]);
+    desk.svc(Syscall::Recv, endpoint, 0, &[], reply);
+    (server, endpoint, reply)
+}
+
+#[test]
+fn a_long_message_that_wants_no_answer_reaches_a_server_with_time_of_its_own() {
+    let mut desk = Desk::new();
+    let (server, endpoint, _) = server_with_time(&mut desk);
+    desk.world.syscall(Syscall::Send, endpoint, MessageInfo::new(5, 24).0, [1, 2, 3, 4], 0);
+    desk.check();
+    assert!(desk.runs(server));
+    assert_eq!(desk.registers(server).r[2..6], [1, 2, 3, 4]);
+    assert_eq!(desk.world.kernel.arena.get(desk.world.root).context.r[0], 0, "it was sent");
+}
+
+#[test]
+fn a_server_keeps_time_of_its_own_when_its_caller_has_lost_its() {
+    let mut desk = Desk::new();
+    let (server, endpoint, reply) = server_with_time(&mut desk);
+    let client = desk.thread(220);
+    let context = desk.context(10_000, 10_000);
+    desk.ok(client, TcbMethod::Resume as u16, &[]);
+    desk.ok(context, SchedContextMethod::Bind as u16, &[client]);
+    desk.svc(Syscall::Call, endpoint, 0, &[], 0);
+    assert!(desk.runs(server));
+    desk.ok(context, SchedContextMethod::Unbind as u16, &[]);
+    desk.svc(Syscall::ReplyRecv, endpoint, 0, &[], reply);
+    assert_eq!(desk.state(client), State::Running, "it has its answer");
+    assert!(!desk.runs(client), "and no time");
+    // The next message finds the server with its own.
+    desk.svc(Syscall::Send, endpoint, 0, &[7], 0);
+    assert!(desk.runs(server));
+    assert_eq!(desk.registers(server).r[2], 7);
+}
+
+#[test]
+fn who_sends_without_a_call_to_a_passive_server_is_refused_when_it_gives_its_time_back() {
+    let mut desk = Desk::new();
+    let (client, server, endpoint, reply) = client_and_passive_server(&mut desk);
+    desk.svc(Syscall::Call, endpoint, 0, &[], 0);
+    assert!(desk.runs(server));
+    let sender = desk.thread(240);
+    let context = desk.context(10_000, 10_000);
+    desk.ok(sender, TcbMethod::Resume as u16, &[]);
+    desk.ok(context, SchedContextMethod::Bind as u16, &[sender]);
+    assert!(desk.runs(sender));
+    desk.svc(Syscall::Send, endpoint, 0, &[1], 0);
+    assert!(desk.runs(server) && matches!(desk.state(sender), State::Sending(_)));
+    desk.svc(Syscall::ReplyRecv, endpoint, 0, &[], reply);
+    assert!(desk.runs(sender), "it goes on");
+    assert_eq!(desk.registers(sender).r[0], Error::WrongState as u32);
+    assert_eq!((desk.state(client), desk.registers(client).r[0]), (State::Running, 0));
 }
 
 #[test]
