@@ -83,6 +83,7 @@ fn as_many_bytes_as_the_book_says_are_maintained_at_once_and_no_more() {
     desk.ok(block, FrameMethod::Clean as u16, &[(1 << 21) - CACHE_BYTES_MAX, CACHE_BYTES_MAX]);
     desk.fails(block, FrameMethod::Clean as u16, &[0, CACHE_BYTES_MAX + 64], Error::OutOfRange);
     desk.fails(block, FrameMethod::Clean as u16, &[(1 << 21) - 64, 128], Error::OutOfRange);
+    desk.fails(block, FrameMethod::Clean as u16, &[32, 32], Error::Misaligned);
 }
 
 #[test]

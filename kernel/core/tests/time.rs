@@ -276,3 +276,20 @@ fn a_context_that_waits_for_its_refill_waits_at_whomever_it_is_bound_to() {
     desk.pass_us(9_000);
     assert!(desk.runs(other));
 }
+
+#[test]
+fn an_equal_that_is_ready_does_not_take_the_turn_of_who_runs() {
+    let mut desk = Desk::new();
+    let [one, two] = [(); 2].map(|()| {
+        let tcb = desk.thread(250);
+        let context = desk.context(10_000, 10_000);
+        desk.ok(tcb, TcbMethod::Resume as u16, &[]);
+        desk.ok(context, SchedContextMethod::Bind as u16, &[tcb]);
+        tcb
+    });
+    assert!(desk.runs(one));
+    // The scheduler is asked, for the space might have been its own.
+    let space = desk.make(ObjectType::VSpace, 0, 1);
+    desk.ok(root_slot::CNODE, CNodeMethod::Delete as u16, &[space]);
+    assert!(desk.runs(one) && !desk.runs(two));
+}
