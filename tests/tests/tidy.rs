@@ -1,7 +1,7 @@
 //! The rules of the house, held against the real tree. What each rule is stands in `src/tidy`.
 
 use bulkhead_tests::tidy::{
-    File, apart, calls, docs, forbid, house, layers, length, registers, sloc, tree, vaults, wiring, words,
+    File, apart, calls, docs, figures, forbid, house, layers, length, registers, sloc, tree, vaults, wiring, words,
 };
 use bulkhead_tools::compose;
 use std::path::{Path, PathBuf};
@@ -230,6 +230,12 @@ fn the_kernels_book_describes_every_call_and_method_as_the_code_does() {
         book("kernel.md") == made,
         "tools/docs/kernel.md is not what the code says: run this test with BULKHEAD_UPDATE=1"
     );
+}
+
+#[test]
+fn the_published_figures_are_those_that_are_committed() {
+    let committed = std::fs::read_to_string(tree::root().join("tools/bench.toml")).unwrap();
+    none(figures::differences(&book("bench.md"), &committed));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub mod apart;
 pub mod calls;
 pub mod docs;
+pub mod figures;
 pub mod forbid;
 pub mod house;
 pub mod layers;
