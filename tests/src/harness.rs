@@ -35,6 +35,8 @@ pub struct Ended {
     pub out: String,
     /// Standard error: the tool's own words.
     pub err: String,
+    /// How long it took, without waiting for its turn.
+    pub took: Duration,
 }
 
 /// Keeps all QEMU runs of all test programs apart, however many threads and processes libtest has.
@@ -108,6 +110,7 @@ impl Run {
         command.arg("run").arg(&self.manifest).args(&self.words).arg("--timeout").arg(self.timeout_s.to_string());
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).current_dir(root());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let begin = Instant::now();
         let mut child = command.spawn().expect("the tool starts");
         let mut stdin = child.stdin.take().expect("it was piped");
         // The tool may end before it has read everything.
@@ -128,7 +131,7 @@ impl Run {
             }
         };
         let [out, err] = [out, err].map(|thread| thread.join().expect("a reader does not panic"));
-        Ended { code, out, err }
+        Ended { code, out, err, took: begin.elapsed() }
     }
 }
 

@@ -92,6 +92,7 @@ fn a_hostile_guest_harms_itself_alone() {
         undisturbed(&ended, "left", 1, 60);
         undisturbed(&ended, "right", 2, 60);
         survived(&ended, "hostile");
+        ended.tells("last VM is off");
     }
 }
 
