@@ -29,8 +29,18 @@ impl<P: Platform> Kernel<P> {
         let scale = u64::from(self.platform.ticks_per_us_q16());
         let ticks = |us: u32| (u64::from(us) * scale) >> 16;
         let node = self.context_timeout(context);
-        let here = self.here();
-        self.cores[here].timeouts.remove(&mut self.arena, node);
+        let there = self.core_of_context(context);
+        self.cores[there].timeouts.remove(&mut self.arena, node);
+        if there != core as usize {
+            // Nobody runs on it while it moves.
+            if let Some(tcb) = self.arena.get(context).tcb {
+                self.make_unready(tcb);
+            }
+            if self.core().active == Some(context) {
+                self.change_context(None);
+            }
+            self.end_turn(context);
+        }
         let now = self.platform.now();
         let data = self.arena.get_mut(context);
         data.core = core;
@@ -43,7 +53,9 @@ impl<P: Platform> Kernel<P> {
         if let Some(tcb) = data.tcb {
             self.make_ready(tcb);
         }
-        self.cores[here].reschedule = true;
+        self.core().reschedule = true;
+        // Whoever runs on it there runs on, with another deadline.
+        self.poke(core as usize);
     }
 
     /// Binds a context to a thread.
@@ -86,14 +98,15 @@ impl<P: Platform> Kernel<P> {
             self.change_context(None);
             self.cores[here].reschedule = true;
         }
+        self.end_turn(context);
     }
 
     /// The last capability to a context is going: nobody has it, and it waits for nothing.
     pub(crate) fn end_context(&mut self, context: Handle<SchedContext>) {
         self.unbind_context(context);
         let node = self.context_timeout(context);
-        let here = self.here();
-        self.cores[here].timeouts.remove(&mut self.arena, node);
+        let there = self.core_of_context(context);
+        self.cores[there].timeouts.remove(&mut self.arena, node);
     }
 
     /// Moves the context that `from` runs on to `to`, which has none. Neither is in the ready queue.

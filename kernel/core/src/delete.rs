@@ -113,7 +113,9 @@ impl<P: Platform> Kernel<P> {
             Cap::VSpace { vspace } => {
                 // It may be the running thread's.
                 self.core().reschedule = true;
+                self.lose_space(slot);
                 if last {
+                    self.leave_spaces();
                     let next = self.condemned.spaces.replace(vspace);
                     self.arena.get_mut(vspace).condemned_next = next;
                 }

@@ -1,6 +1,8 @@
 //! Guests: exits and their answers, waiting, the lazily switched state, the virtual timer.
 
 use crate::arena::Handle;
+use crate::cores::put_down;
+use crate::kernel::CORES_MAX;
 use crate::platform::{GuestException, ListRegister};
 use crate::tcb::{Sent, State, Tcb};
 use crate::timeout::{Owner, Timeout};
@@ -135,10 +137,14 @@ impl<P: Platform> Kernel<P> {
     /// A guest's waiting ends: nothing is due for it any more.
     pub(crate) fn end_idle(&mut self, tcb: Handle<Tcb>) {
         if let Some(vcpu) = self.arena.get(tcb).vcpu {
-            let node = self.vcpu_timeout(vcpu);
-            let here = self.here();
-            self.cores[here].timeouts.remove(&mut self.arena, node);
+            self.unwatch_timer(vcpu);
         }
+    }
+
+    fn unwatch_timer(&mut self, vcpu: Handle<Vcpu>) {
+        let node = self.vcpu_timeout(vcpu);
+        let core = if CORES_MAX == 1 { 0 } else { self.arena.get(vcpu).watched_on as usize % CORES_MAX };
+        self.cores[core].timeouts.remove(&mut self.arena, node);
     }
 
     fn vcpu_timeout(&self, vcpu: Handle<Vcpu>) -> Handle<Timeout> {
@@ -149,6 +155,7 @@ impl<P: Platform> Kernel<P> {
     pub fn on_guest_float(&mut self) {
         let tcb = self.current();
         let Some(vcpu) = self.arena.get(tcb).vcpu else { return };
+        self.fetch_float(vcpu);
         match self.core().float_owner.replace(vcpu) {
             // They are there, but closed.
             Some(owner) if owner == vcpu => self.platform.fpu_open(true),
@@ -177,10 +184,12 @@ impl<P: Platform> Kernel<P> {
         if let Some(old) = self.cores[here].loaded {
             self.unload(old);
         }
+        if let Some(new) = vcpu {
+            self.fetch(new);
+        }
         self.cores[here].loaded = vcpu;
         let Some(new) = vcpu else { return };
-        let node = self.vcpu_timeout(new);
-        self.cores[here].timeouts.remove(&mut self.arena, node);
+        self.unwatch_timer(new);
         self.platform.vcpu_load(self.arena.get(new));
         // The one before left all list registers empty, and asked for nothing.
         for index in bits(self.arena.get(new).interrupts.listed_mask) {
@@ -193,20 +202,25 @@ impl<P: Platform> Kernel<P> {
 
     /// Takes a vCPU out of the hardware. If its guest waits, its timer is watched for it.
     fn unload(&mut self, vcpu: Handle<Vcpu>) {
-        // Its guest does not run: what has not ended by now does not end before the list registers are empty.
-        self.sync(vcpu);
+        put_down(&mut self.platform, &mut self.arena, vcpu);
+        self.settle(vcpu);
+    }
+
+    /// A vCPU has just left some core's hardware: what its guest did to its interrupts meanwhile is learned, and its timer is
+    /// watched for it if it waits.
+    pub(crate) fn settle(&mut self, vcpu: Handle<Vcpu>) {
         for index in bits(self.arena.get(vcpu).interrupts.listed_mask) {
-            let value = self.platform.list_read(index);
-            self.arena.get_mut(vcpu).interrupts.set_listed(index, SavedListRegister::from(value));
-            self.platform.list_write(index, ListRegister::default());
+            let saved = self.arena.get(vcpu).interrupts.listed(index);
+            if saved.has_ended() {
+                self.arena.get_mut(vcpu).interrupts.set_listed(index, SavedListRegister::default());
+                self.ended(vcpu, saved);
+            }
         }
-        // What it asked for concerns nobody else, and ends that were not told yet are its own.
-        self.arena.get_mut(vcpu).interrupts.refill = 0;
-        let ends = self.platform.list_control(false, false);
-        for _ in 0..ends {
+        let interrupts = &mut self.arena.get_mut(vcpu).interrupts;
+        interrupts.refill = 0;
+        for _ in 0..core::mem::take(&mut interrupts.ends) {
             self.end_spilled(vcpu);
         }
-        self.platform.vcpu_save(self.arena.get_mut(vcpu));
         let waits = self.arena.get(vcpu).tcb.is_some_and(|tcb| self.arena.get(tcb).state == State::Idle);
         if waits {
             self.watch_timer(vcpu);
@@ -222,6 +236,7 @@ impl<P: Platform> Kernel<P> {
             let time = compare.wrapping_add(data.cntvoff);
             let node = self.vcpu_timeout(vcpu);
             let here = self.here();
+            self.arena.get_mut(vcpu).watched_on = here as u32;
             self.cores[here].timeouts.insert(&mut self.arena, node, time, Owner::Vcpu(vcpu));
             self.cores[here].reschedule = true;
         }
@@ -320,6 +335,8 @@ impl<P: Platform> Kernel<P> {
 
     /// Takes a vCPU out of the hardware, wherever it is.
     fn forget_vcpu(&mut self, vcpu: Handle<Vcpu>) {
+        self.fetch(vcpu);
+        self.fetch_float(vcpu);
         let here = self.here();
         if self.cores[here].loaded == Some(vcpu) {
             self.load_vcpu(None);
@@ -327,8 +344,7 @@ impl<P: Platform> Kernel<P> {
         if self.cores[here].float_owner == Some(vcpu) {
             self.save_float();
         }
-        let node = self.vcpu_timeout(vcpu);
-        self.cores[here].timeouts.remove(&mut self.arena, node);
+        self.unwatch_timer(vcpu);
     }
 
     /// The last capability to a vCPU is going.

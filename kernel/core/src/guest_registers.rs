@@ -30,6 +30,10 @@ impl<P: Platform> Kernel<P> {
             let Some(tcb) = self.arena.get(vcpu).tcb else { return 0 };
             return u64::from(core_register(&mut self.arena.get_mut(tcb).context, number).map_or(0, |r| *r));
         }
+        self.fetch(vcpu);
+        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc) {
+            self.fetch_float(vcpu);
+        }
         if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc)
             && self.cores[self.here()].float_owner == Some(vcpu)
         {
@@ -52,6 +56,10 @@ impl<P: Platform> Kernel<P> {
                 *place = if register == GuestRegister::Cpsr { P::guest_psr(value as u32) } else { value as u32 };
             }
             return;
+        }
+        self.fetch(vcpu);
+        if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc) {
+            self.fetch_float(vcpu);
         }
         if matches!(register, GuestRegister::Fpscr | GuestRegister::Fpexc)
             && self.cores[self.here()].float_owner == Some(vcpu)

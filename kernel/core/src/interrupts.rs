@@ -16,6 +16,7 @@ impl<P: Platform> Kernel<P> {
     /// `OutOfRange` for a number that a vCPU does not have, or a source above 7.
     pub(crate) fn inject(&mut self, vcpu: Handle<Vcpu>, intid: u32, priority: u32, source: u32) -> Result<(), Error> {
         let intid = checked(intid)?;
+        self.fetch(vcpu);
         if source > 7 || priority > 255 {
             return Err(Error::OutOfRange);
         }
@@ -83,6 +84,7 @@ impl<P: Platform> Kernel<P> {
         if intid < SGIS || u32::from(intid) == VIRTUAL_TIMER_INTID || priority > 255 {
             return Err(Error::OutOfRange);
         }
+        self.fetch(vcpu);
         self.sync(vcpu);
         let state = self.interrupt(vcpu, intid);
         let was = state.flags & LEVEL != 0;
@@ -157,6 +159,7 @@ impl<P: Platform> Kernel<P> {
     /// `OutOfRange`.
     pub(crate) fn read_interrupt(&mut self, vcpu: Handle<Vcpu>, intid: u32) -> Result<u32, Error> {
         let intid = checked(intid)?;
+        self.fetch(vcpu);
         self.sync(vcpu);
         let state = *self.interrupt(vcpu, intid);
         let mut word = u32::from(state.flags & (PENDING | ACTIVE | LEVEL | LISTED))
@@ -178,6 +181,7 @@ impl<P: Platform> Kernel<P> {
 
     /// A physical interrupt that is bound to a vCPU: hardware-linked, the guest's end of it deactivates it.
     pub(crate) fn inject_hardware(&mut self, vcpu: Handle<Vcpu>, intid: u16, priority: u8, physical: u16) {
+        self.fetch(vcpu);
         self.sync(vcpu);
         let state = self.interrupt(vcpu, intid);
         state.priority = priority;
@@ -189,6 +193,7 @@ impl<P: Platform> Kernel<P> {
     /// Ends the link of a number to a physical interrupt: it is pending and active no more.
     #[inline(never)]
     pub(crate) fn unlink_hardware(&mut self, vcpu: Handle<Vcpu>, intid: u16) {
+        self.fetch(vcpu);
         self.sync(vcpu);
         if self.interrupt(vcpu, intid).flags & HARDWARE == 0 {
             return;

@@ -129,7 +129,12 @@ impl<P: Platform> Kernel<P> {
         irq.virtual_intid = virtual_intid;
         irq.priority = priority;
         let edge = irq.edge;
-        self.platform.irq_enable(u32::from(intid), edge);
+        let core = match self.arena.get(slot).cap {
+            // Where its guest runs, nobody else need be told.
+            Cap::Vcpu { vcpu } => self.arena.get(vcpu).tcb.map(|tcb| self.core_of(tcb)),
+            _ => None,
+        };
+        self.platform.irq_enable(u32::from(intid), edge, core.unwrap_or(self.here()));
         Ok(())
     }
 

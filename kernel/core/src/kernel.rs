@@ -9,8 +9,14 @@ use crate::timeout::Timeouts;
 use crate::vcpu::Vcpu;
 use crate::{Platform, ready::ReadyQueues};
 
-/// Cores that the kernel runs on. State is kept per core; one runs for now.
-pub const CORES_MAX: usize = 1;
+/// Cores that the kernel can run on. A kernel for one core has no lock, and nothing of what stands in `cores.rs`.
+pub const CORES_MAX: usize = if cfg!(feature = "smp") {
+    abi::zimage::CORES_MAX
+} else if cfg!(any(test, feature = "sim")) {
+    2
+} else {
+    1
+};
 
 /// What belongs to one core.
 #[derive(Clone, PartialEq, Eq)]
@@ -115,16 +121,17 @@ impl<P: Platform> Kernel<P> {
         kernel
     }
 
-    /// The core on which this entry happened. One core runs for now, and it costs nothing to say so.
+    /// The core on which this entry happened. With one core it costs nothing to say so.
     #[inline(always)]
-    pub(crate) const fn here(&self) -> usize {
-        0
+    pub fn here(&self) -> usize {
+        if CORES_MAX == 1 { 0 } else { self.platform.core() % CORES_MAX }
     }
 
     /// This core's state.
     #[inline(always)]
     pub(crate) fn core(&mut self) -> &mut Core {
-        &mut self.cores[self.here()]
+        let here = self.here();
+        &mut self.cores[here]
     }
 
     /// The thread that made this entry.

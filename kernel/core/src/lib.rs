@@ -13,6 +13,7 @@ mod budget;
 pub mod cap;
 mod cnode;
 pub mod context;
+pub mod cores;
 mod delete;
 mod fastpath;
 mod fault;

@@ -3,6 +3,7 @@
 //! `kernel-armv7` implements it on the processor; the simulated machine implements it on the host, with
 //! TLBs and caches that forget nothing by themselves.
 
+use crate::cores::Errand;
 use crate::{Arena, Context, vcpu::Vcpu};
 use abi::rights::MapFlags;
 
@@ -86,6 +87,18 @@ pub enum GuestException {
 
 /// The machine.
 pub trait Platform {
+    // --- cores ---
+
+    /// The core that asks, from 0.
+    fn core(&self) -> usize;
+    /// How many cores run.
+    fn cores(&self) -> usize;
+    /// Makes another core enter the kernel, when it can.
+    fn kick(&mut self, core: usize);
+    /// Makes another core leave user mode or the guest, and do that [`Errand`] with its own hardware; comes back when it has.
+    /// A system call that it had on its way is made again.
+    fn recall(&mut self, arena: &mut Arena, core: usize, errand: Errand);
+
     // --- stage-2 tables ---
 
     /// Descriptor of a leaf at `level` (2: 2 MiB block, 3: page) for the physical page number `page`.
@@ -121,8 +134,8 @@ pub trait Platform {
     fn interrupt_pending(&mut self) -> bool;
     /// Whether the machine has this interrupt and a handler may have it (not the kernel's own).
     fn irq_exists(&self, intid: u32) -> bool;
-    /// Configures the trigger, routes the interrupt to this core and lets it through.
-    fn irq_enable(&mut self, intid: u32, edge: bool);
+    /// Configures the trigger, routes the interrupt to that core and lets it through.
+    fn irq_enable(&mut self, intid: u32, edge: bool, core: usize);
     /// Keeps the interrupt from coming.
     fn irq_disable(&mut self, intid: u32);
     /// Ends an interrupt if it is active, whoever it was given to.

@@ -30,8 +30,8 @@ impl<P: Platform> Kernel<P> {
         if !self.runnable(tcb) || self.arena.get(tcb).queued {
             return;
         }
-        let here = self.here();
-        let core = &mut self.cores[here];
+        let there = self.core_of(tcb);
+        let core = &mut self.cores[there];
         if core.current == Some(tcb) {
             return;
         }
@@ -40,7 +40,9 @@ impl<P: Platform> Kernel<P> {
             current.state != State::Running || self.arena.get(tcb).priority > current.priority
         });
         core.ready.push(&mut self.arena, tcb, false);
-        core.reschedule |= urgent;
+        if urgent {
+            self.poke(there);
+        }
     }
 
     /// As [`make_ready`](Self::make_ready), but if it is more urgent than the running thread, it runs from now on, past the
@@ -54,6 +56,7 @@ impl<P: Platform> Kernel<P> {
             && !self.cores[here].reschedule
             && self.arena.get(current).priority < priority
             && !woken.queued
+            && self.is_here(tcb)
             && self.runnable(tcb)
         {
             self.cores[here].ready.push(&mut self.arena, current, true);
@@ -68,10 +71,12 @@ impl<P: Platform> Kernel<P> {
 
     /// Takes a thread that can't run any more out of the scheduler's sight.
     pub(crate) fn make_unready(&mut self, tcb: Handle<Tcb>) {
-        let core = &mut self.cores[self.here()];
         if self.arena.get(tcb).queued {
-            core.ready.remove(&mut self.arena, tcb);
+            let there = self.core_of(tcb);
+            self.cores[there].ready.remove(&mut self.arena, tcb);
         }
+        self.halt(tcb);
+        let core = self.core();
         if core.current == Some(tcb) {
             core.reschedule = true;
         }
@@ -85,8 +90,10 @@ impl<P: Platform> Kernel<P> {
             self.core().reschedule = true;
             return;
         }
+        debug_assert!(self.is_here(tcb));
         let priority = self.arena.get(tcb).priority;
-        let core = &mut self.cores[self.here()];
+        let here = self.here();
+        let core = &mut self.cores[here];
         if core.ready.top() > i32::from(priority) {
             core.ready.push(&mut self.arena, tcb, true);
             core.reschedule = true;
@@ -156,6 +163,7 @@ impl<P: Platform> Kernel<P> {
             // All are used up: forget every translation, and begin a new generation.
             self.generation = self.generation.wrapping_add(1).max(1);
             self.next_vmid = 1;
+            self.leave_spaces();
             self.order().forget_all_translations();
         }
         let space = self.arena.get_mut(vspace);
@@ -169,7 +177,7 @@ impl<P: Platform> Kernel<P> {
         let here = self.here();
         self.cores[here].reschedule = false;
         let current = self.cores[here].current;
-        let stays = current.filter(|&tcb| self.runnable(tcb));
+        let stays = current.filter(|&tcb| self.runnable(tcb) && self.is_here(tcb));
         let challenger = self.cores[here].ready.first();
         let chosen = match (stays, challenger) {
             (Some(current), Some(challenger))
@@ -198,7 +206,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn change_context(&mut self, context: Option<Handle<SchedContext>>) {
         let now = self.platform.now();
         self.charge_active(now);
-        self.cores[self.here()].active = context;
+        self.core().active = context;
         if let Some(context) = context {
             let data = self.arena.get_mut(context);
             data.started = now;
@@ -209,8 +217,14 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Charges the active context for the time since it was last charged.
+    #[inline(always)]
     pub(crate) fn charge_active(&mut self, now: u64) {
-        let Some(context) = self.cores[self.here()].active else { return };
+        self.charge(self.here(), now);
+    }
+
+    /// The same for the one that is active on a core.
+    pub(crate) fn charge(&mut self, core: usize, now: u64) {
+        let Some(context) = self.cores[core].active else { return };
         let context = self.arena.get_mut(context);
         // The counter never goes back.
         let used = now.wrapping_sub(context.started);

@@ -53,6 +53,8 @@ pub struct Vcpu {
     pub interrupts: Interrupts,
     /// Its outstanding exit.
     pub exit: ExitRecord,
+    /// The core in whose queue `timeout` stands, if it stands in one.
+    pub watched_on: u32,
 }
 
 /// Virtual interrupts of a vCPU, as the kernel keeps them.
@@ -78,6 +80,8 @@ pub struct Interrupts {
     pub spilled: u32,
     /// Whether the hardware was last asked for maintenance interrupts.
     pub refill: u32,
+    /// Ends of spilled interrupts that the hardware had counted when the vCPU left it.
+    pub ends: u32,
     /// For an interrupt that is linked to a physical one: that one's number.
     pub hardware: [u16; VIRTUAL_INTERRUPTS],
 }
@@ -223,6 +227,11 @@ impl Vcpu {
 }
 
 impl SavedListRegister {
+    /// Whether what it held was ended by the guest.
+    pub fn has_ended(self) -> bool {
+        self.state & 3 == 0
+    }
+
     /// The value that the platform writes.
     pub fn value(self) -> ListRegister {
         ListRegister {

@@ -257,7 +257,10 @@ impl<P: Platform> Kernel<P> {
         if hardware != 0 {
             // No list register was there to deactivate it for the guest.
             if intid as u32 == VIRTUAL_TIMER_INTID {
-                self.platform.timer_deactivate();
+                if self.is_loaded(vcpu) {
+                    self.platform.timer_deactivate();
+                }
+                self.arena.get_mut(vcpu).timer_active = 0;
             } else {
                 let physical = self.hardware_of(vcpu, intid as u16);
                 self.platform.irq_deactivate(u32::from(physical));

@@ -12,6 +12,7 @@ mod vcpu;
 
 use crate::arena::Handle;
 use crate::cap::{Cap, Slot};
+use crate::kernel::CORES_MAX;
 use crate::objects::{CNode, VSpace};
 use crate::syscall::Stop;
 use crate::tcb::Tcb;
@@ -138,7 +139,7 @@ impl<P: Platform> Kernel<P> {
                 if self.argument(tcb, words.get(3)?)?.1 != Cap::SchedControl {
                     return Err(Error::WrongType.into());
                 }
-                if core != 0 {
+                if core as usize >= self.platform.cores() {
                     return Err(Error::NoSuchCore.into());
                 }
                 if budget_us == 0 || budget_us > period_us {
@@ -160,7 +161,7 @@ impl<P: Platform> Kernel<P> {
             }
             SchedContextMethod::Consumed => {
                 let now = self.platform.now();
-                self.charge_active(now);
+                (0..CORES_MAX).for_each(|core| self.charge(core, now));
                 let ticks = self.arena.get(context).consumed;
                 let us = (ticks << 16) / u64::from(self.platform.ticks_per_us_q16().max(1));
                 Ok([us as u32, (us >> 32) as u32, 0, 0])

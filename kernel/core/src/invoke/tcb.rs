@@ -76,6 +76,7 @@ impl<P: Platform> Kernel<P> {
             }
             TcbMethod::ReadRegister => {
                 let number = words.get(0)?;
+                self.freeze(target);
                 let value = crate::guest_registers::core_register(&mut self.arena.get_mut(target).context, number)
                     .map(|register| *register)
                     .ok_or(Error::OutOfRange)?;
@@ -135,12 +136,12 @@ impl<P: Platform> Kernel<P> {
         if priority > most || ceiling > most {
             return Err(Error::PriorityCeiling);
         }
-        let queued = self.arena.get(target).queued;
+        let waits = self.arena.get(target).queued || self.halt(target);
         self.make_unready(target);
         let thread = self.arena.get_mut(target);
         thread.priority = priority as u8;
         thread.ceiling = ceiling as u8;
-        if queued {
+        if waits {
             self.make_ready(target);
         }
         Ok(())

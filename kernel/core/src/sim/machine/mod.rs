@@ -11,6 +11,8 @@ pub mod registers;
 mod sabotage;
 
 use super::fresh::Fresh;
+use crate::cores::Errand;
+use crate::kernel::CORES_MAX;
 use crate::platform::{GuestException, ListRegister, Maintenance, Platform};
 use crate::vcpu::Vcpu;
 use crate::{Arena, Context};
@@ -74,6 +76,42 @@ pub struct Machine {
     site: Option<Site>,
     /// What to subtract from the host's address of something in RAM to get its physical one.
     base: usize,
+    /// The core that is meant by all that a core has of its own.
+    core: usize,
+    /// How many cores there are.
+    pub core_count: usize,
+    /// What the others have of their own.
+    parked: [Hardware; CORES_MAX],
+    /// Cores that were told to look at what there is to do.
+    pub kicked: [bool; CORES_MAX],
+}
+
+/// What a core has of its own, but for its translations.
+#[derive(Clone, Debug)]
+struct Hardware {
+    deadline: u64,
+    lists: [ListRegister; 4],
+    eoi_count: u32,
+    refill: bool,
+    spilled: bool,
+    registers: Registers,
+    timer_high: bool,
+    timer_active: bool,
+}
+
+impl Default for Hardware {
+    fn default() -> Self {
+        Self {
+            deadline: u64::MAX,
+            lists: [ListRegister::default(); 4],
+            eoi_count: 0,
+            refill: false,
+            spilled: false,
+            registers: Registers::default(),
+            timer_high: false,
+            timer_active: false,
+        }
+    }
 }
 
 /// Number of the virtual timer's interrupt.
@@ -107,6 +145,10 @@ impl Default for Machine {
             reached: BTreeSet::new(),
             site: None,
             base: 0,
+            core: 0,
+            core_count: 1,
+            parked: Default::default(),
+            kicked: [false; CORES_MAX],
         }
     }
 }
@@ -120,6 +162,29 @@ impl Machine {
     /// This machine, with its RAM where the host's address of something in it, less `base`, is its physical one.
     pub(super) fn at(self, base: usize) -> Self {
         Self { base, ..self }
+    }
+
+    /// From now on this core is meant.
+    pub fn switch_core(&mut self, core: usize) {
+        if core == self.core {
+            return;
+        }
+        for one in [self.core, core] {
+            let other = &mut self.parked[one];
+            std::mem::swap(&mut self.deadline, &mut other.deadline);
+            std::mem::swap(&mut self.lists, &mut other.lists);
+            std::mem::swap(&mut self.eoi_count, &mut other.eoi_count);
+            std::mem::swap(&mut self.refill, &mut other.refill);
+            std::mem::swap(&mut self.spilled, &mut other.spilled);
+            std::mem::swap(&mut self.registers, &mut other.registers);
+            std::mem::swap(&mut self.timer_high, &mut other.timer_high);
+            let active = self.active.remove(&TIMER);
+            if std::mem::replace(&mut other.timer_active, active) {
+                self.active.insert(TIMER);
+            }
+        }
+        self.core = core;
+        self.mmu.switch_core(core);
     }
 
     /// The state of another machine, with this one's RAM.
@@ -173,6 +238,25 @@ impl Machine {
 }
 
 impl Platform for Machine {
+    fn core(&self) -> usize {
+        self.core
+    }
+    fn cores(&self) -> usize {
+        self.core_count
+    }
+    fn kick(&mut self, core: usize) {
+        self.kicked[core] = true;
+    }
+    fn recall(&mut self, arena: &mut Arena, core: usize, errand: Errand) {
+        let here = self.core;
+        assert!(core != here && core < self.core_count, "core {core} is recalled by {here} of {}", self.core_count);
+        self.look(arena);
+        self.switch_core(core);
+        errand.run(self, arena);
+        self.kicked[core] = true;
+        self.switch_core(here);
+    }
+
     fn leaf(level: u8, page: u32, flags: MapFlags) -> u64 {
         mmu::leaf(level, page, flags)
     }
@@ -242,6 +326,7 @@ impl Platform for Machine {
         (32..288).contains(&intid)
     }
     fn irq_enable(&mut self, intid: u32, edge: bool) {
+    fn irq_enable(&mut self, intid: u32, _edge: bool, _core: usize) {
         self.enabled.insert(intid);
         if edge {
             self.edge.insert(intid);

@@ -9,6 +9,7 @@
 mod descriptor;
 
 use crate::Arena;
+use crate::kernel::CORES_MAX;
 use crate::sim::check::Quick;
 use abi::rights::MapFlags;
 pub use descriptor::{Descriptor, Translation, decode, leaf, table, walk};
@@ -48,15 +49,23 @@ enum Begun {
     All,
 }
 
-/// The memory management of one core.
-#[derive(Clone, Debug, Default)]
-pub struct Mmu {
-    /// What VTTBR was written with.
+/// VTTBR of a core.
+#[derive(Clone, Copy, Debug, Default)]
+struct Vttbr {
+    /// What it was written with.
     written: u64,
     /// What it counts as, since the last context synchronization.
     current: u64,
     /// What the way out believes that it holds.
     believed: u64,
+}
+
+/// The memory management of all cores. What one remembers, all are taken to remember: every invalidation reaches all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Mmu {
+    vttbr: [Vttbr; CORES_MAX],
+    /// The core that is meant.
+    core: usize,
     /// Descriptors that are not zero, by address.
     descriptors: BTreeMap<u32, u64>,
     /// Descriptors that were overwritten, and that walkers may still find.
@@ -87,6 +96,11 @@ impl Mmu {
         Self { entries, ..Self::default() }
     }
 
+    /// From now on this core is meant.
+    pub fn switch_core(&mut self, core: usize) {
+        self.core = core;
+    }
+
     /// A descriptor is stored.
     pub fn store(&mut self, address: u32, old: u64, new: u64) {
         self.fill();
@@ -102,48 +116,48 @@ impl Mmu {
     /// VTTBR is written: nobody's space, under that VMID.
     pub fn select(&mut self, vmid: u8) {
         self.fill();
-        self.written = nothing(vmid);
+        self.vttbr[self.core].written = nothing(vmid);
     }
 
     /// It is written with what it held for the running thread.
     pub fn select_running(&mut self) {
         self.fill();
-        self.written = self.believed;
+        self.vttbr[self.core].written = self.vttbr[self.core].believed;
     }
 
     /// Nobody runs until the way out.
     pub fn select_nobody(&mut self) {
         self.select(0);
-        self.believed = self.written;
+        self.vttbr[self.core].believed = self.vttbr[self.core].written;
     }
 
     /// Context synchronization.
     pub fn synchronize(&mut self) {
         self.fill();
-        if self.current != self.written {
-            self.current = self.written;
+        if self.vttbr[self.core].current != self.vttbr[self.core].written {
+            self.vttbr[self.core].current = self.vttbr[self.core].written;
             self.filled = false;
         }
     }
 
     /// Entry code writes VTTBR for who runs next, if it believes that it must.
     pub fn choose(&mut self, vttbr: u64, must: bool) {
-        if must || self.believed != vttbr {
+        if must || self.vttbr[self.core].believed != vttbr {
             self.fill();
-            self.believed = vttbr;
-            self.written = vttbr;
+            self.vttbr[self.core].believed = vttbr;
+            self.vttbr[self.core].written = vttbr;
         }
     }
 
     /// The space whose translations are used now, as VTTBR.
     pub fn current(&self) -> u64 {
-        self.current
+        self.vttbr[self.core].current
     }
 
     /// TLBIALLIS.
     pub fn invalidate_vmid(&mut self) {
         self.fill();
-        self.begun.push(Begun::Vmid((self.current >> 48) as u8));
+        self.begun.push(Begun::Vmid((self.vttbr[self.core].current >> 48) as u8));
     }
 
     /// TLBIALLNSNHIS.
@@ -203,7 +217,13 @@ impl Mmu {
             return;
         }
         self.filled = true;
-        let (vmid, root) = ((self.current >> 48) as u8, self.current as u32);
+        for core in 0..CORES_MAX {
+            self.fill_from(self.vttbr[core].current);
+        }
+    }
+
+    fn fill_from(&mut self, current: u64) {
+        let (vmid, root) = ((current >> 48) as u8, current as u32);
         if root != 0 {
             for region in 0..4 {
                 let tables: Vec<u64> = self.found(root + 8 * region).collect();
@@ -238,7 +258,7 @@ impl Mmu {
     /// say.
     pub fn access(&mut self, arena: &Arena, address: u32) -> Option<Translation> {
         self.fill();
-        let (vmid, root) = ((self.current >> 48) as u8, self.current as u32);
+        let (vmid, root) = ((self.vttbr[self.core].current >> 48) as u8, self.vttbr[self.core].current as u32);
         let right = if root == 0 { None } else { walk(arena, root, address) };
         let page = address >> 12;
         let remembered = self.entries.iter().filter(|entry| {
@@ -308,7 +328,8 @@ impl Mmu {
     /// What is in tables, and what is under way.
     pub(super) fn hash_begun(&self, hasher: &mut impl Hasher) {
         // Which space is current follows from who runs; which was, from what is remembered.
-        (self.current as u32, self.written as u32, &self.unseen, &self.begun, &self.descriptors).hash(hasher);
+        self.vttbr.map(|vttbr| (vttbr.current as u32, vttbr.written as u32)).hash(hasher);
+        (&self.unseen, &self.begun, &self.descriptors).hash(hasher);
     }
 
     /// About how many bytes there are.
@@ -320,7 +341,7 @@ impl Mmu {
     /// a block.
     pub(super) fn executable(&mut self) -> Vec<(u8, u32, u32, bool)> {
         self.fill();
-        let vmid = (self.current >> 48) as u8;
+        let vmid = (self.vttbr[self.core].current >> 48) as u8;
         let executable = |entry: &&Entry| entry.vmid == vmid && entry.to.flags.contains(MapFlags::EXECUTE);
         self.entries.iter().filter(executable).map(|entry| (vmid, entry.page, entry.to.page, entry.block)).collect()
     }
