@@ -43,6 +43,13 @@ fn any_calls_faults_interrupts_and_accesses_at_random_keep_every_invariant() {
 }
 
 #[test]
+fn any_steps_on_two_cores_keep_every_invariant() {
+    let reached = all(Scene::Cores, traces(800));
+    let least = Coverage { steps: 40_000, calls: 8_000, guest: 1_000, interrupts: 2_000 };
+    assert!(reached.is_at_least(&least), "too little: {reached:?}");
+}
+
+#[test]
 fn any_steps_of_two_compartments_keep_every_invariant() {
     let reached = all(Scene::Partitions, traces(200));
     let least = Coverage { steps: 10_000, calls: 1_000, guest: 300, interrupts: 500 };

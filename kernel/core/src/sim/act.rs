@@ -52,18 +52,26 @@ impl World {
             }
             Step::Timer => {
                 let machine = &mut self.kernel.platform;
-                if machine.deadline == u64::MAX {
+                let first = machine.first_deadline();
+                if first == u64::MAX {
                     return None;
                 }
                 let from = machine.now;
-                machine.now = machine.now.max(machine.deadline);
+                machine.now = machine.now.max(first);
                 return Some(Seen::Time { from });
             }
             Step::Pass(ticks) => {
                 let machine = &mut self.kernel.platform;
                 let from = machine.now;
-                machine.now = (from + u64::from(ticks)).min(machine.deadline.max(from));
+                machine.now = (from + u64::from(ticks)).min(machine.first_deadline().max(from));
                 return Some(Seen::Time { from });
+            }
+            Step::Core(core) => {
+                let machine = &mut self.kernel.platform;
+                if core as usize >= machine.core_count {
+                    return None;
+                }
+                machine.switch_core(core as usize);
             }
             Step::Irq(intid) => {
                 let machine = &mut self.kernel.platform;
@@ -199,9 +207,27 @@ impl World {
     /// Interrupts that are due come, until all is quiet; witnesses look after each.
     fn settle(&mut self, first: Seen) -> Result<(), Violation> {
         self.witness(first)?;
+        if self.kernel.platform.core_count == 1 {
+            return self.settle_core();
+        }
+        let here = self.kernel.here();
+        loop {
+            for core in (here..self.kernel.platform.core_count).chain(0..here) {
+                self.kernel.platform.switch_core(core);
+                self.settle_core()?;
+            }
+            if !self.kernel.platform.kicked.contains(&true) {
+                break;
+            }
+        }
+        self.kernel.platform.switch_core(here);
+        Ok(())
+    }
+
+    fn settle_core(&mut self) -> Result<(), Violation> {
         for _ in 0..ROUNDS {
+            let loaded = self.kernel.loaded().is_some();
             let machine = &mut self.kernel.platform;
-            let loaded = self.kernel.cores[0].loaded.is_some();
             if machine.maintenance() {
                 self.kernel.on_maintenance();
                 self.schedule();
@@ -215,6 +241,9 @@ impl World {
                 // Its line falls before it is handled.
                 machine.deadline = u64::MAX;
                 self.kernel.on_timer();
+                self.schedule();
+                self.witness(Seen::Nothing)?;
+            } else if machine.told() {
                 self.schedule();
                 self.witness(Seen::Nothing)?;
             } else {

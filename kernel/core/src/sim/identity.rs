@@ -68,14 +68,15 @@ pub fn identity(census: &Census, world: &World) -> u64 {
         }
     }
     for &context in &census.contexts.all {
-        hash_context(context.address(), census.get(context), kernel.cores[0].active == Some(context), now, &mut hasher);
+        hash_context(context.address(), census.get(context), kernel.cores.iter().any(|core| core.active == Some(context)), now, &mut hasher);
     }
     for &vcpu in &census.vcpus.all {
         hash_vcpu(vcpu.address(), census.get(vcpu), now, &mut hasher);
     }
-    let core = &kernel.cores[0];
-    (core.current, core.active, core.reschedule, core.loaded, core.float_owner).hash(&mut hasher);
-    core.deadline.saturating_sub(now).min(1 << 40).hash(&mut hasher);
+    for core in &kernel.cores[..kernel.platform.core_count] {
+        (core.current, core.active, core.reschedule, core.loaded, core.float_owner).hash(&mut hasher);
+        core.deadline.saturating_sub(now).min(1 << 40).hash(&mut hasher);
+    }
     for known in kernel.irqs.known() {
         known.hash(&mut hasher);
     }

@@ -85,7 +85,8 @@ pub fn run(stage: &mut Stage, scene: Scene, seed: u64, steps: u32) -> Result<Cov
     for _ in 0..steps {
         let choices = scene.steps(&stage.world);
         let step = match scene {
-            Scene::Mixed => Powers::mixed(&stage.world).any(&stage.world, &mut random),
+            Scene::Cores if random.below(3) == 0 => Step::Core(random.below(2)),
+            Scene::Mixed | Scene::Cores => Powers::mixed(&stage.world).any(&stage.world, &mut random),
             Scene::Partitions => either(&both, &stage.world, &mut random),
             // Nothing can happen any more.
             _ if choices.is_empty() => break,
@@ -244,7 +245,8 @@ impl Powers {
             _ if method == TcbMethod::BindVcpu as u16 => words[0] = typed(7),
             _ if method == TcbMethod::BindNotification as u16 => words[0] = typed(9),
             _ if method == SchedContextMethod::Configure as u16 => {
-                *words = [0, 100 + random.below(2000), 2100 + random.below(3000), root_slot::SCHED_CONTROL];
+                let core = random.below(world.kernel.platform.core_count as u32);
+                *words = [core, 100 + random.below(2000), 2100 + random.below(3000), root_slot::SCHED_CONTROL];
             }
             _ if method == SchedContextMethod::Bind as u16 => words[0] = typed(6),
             _ if method == IrqHandlerMethod::SetNotification as u16 => words[0] = typed(9),

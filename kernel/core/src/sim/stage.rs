@@ -27,12 +27,9 @@ const PAGE: usize = 4096;
 /// A line of RAM.
 type Line = [u8; LINE];
 
-/// How a world was.
+/// How a core was.
 #[derive(Clone, Debug)]
-pub struct Saved {
-    lines: Box<[(u32, Line)]>,
-    machine: Machine,
-    witness: Witness,
+struct SavedCore {
     current: Option<Handle<Tcb>>,
     ready: Box<[(u8, Queue)]>,
     timeouts: Timeouts,
@@ -41,6 +38,47 @@ pub struct Saved {
     reschedule: bool,
     loaded: Option<Handle<Vcpu>>,
     float_owner: Option<Handle<Vcpu>>,
+}
+
+impl SavedCore {
+    fn of(core: &Core) -> Self {
+        Self {
+            current: core.current,
+            ready: core.ready.known().collect(),
+            timeouts: core.timeouts,
+            active: core.active,
+            deadline: core.deadline,
+            reschedule: core.reschedule,
+            loaded: core.loaded,
+            float_owner: core.float_owner,
+        }
+    }
+
+    fn core(&self) -> Core {
+        Core {
+            current: self.current,
+            ready: ReadyQueues::with(&self.ready),
+            timeouts: self.timeouts,
+            active: self.active,
+            deadline: self.deadline,
+            reschedule: self.reschedule,
+            loaded: self.loaded,
+            float_owner: self.float_owner,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.ready)
+    }
+}
+
+/// How a world was.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    lines: Box<[(u32, Line)]>,
+    machine: Machine,
+    witness: Witness,
+    cores: Box<[SavedCore]>,
     irqs: Box<[(u16, Irq)]>,
     condemned: Condemned,
     generation: u32,
@@ -50,7 +88,8 @@ pub struct Saved {
 impl Saved {
     /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.lines) + size_of_val(&*self.ready) + self.machine.bytes()
+        size_of::<Self>() + size_of_val(&*self.lines) + self.cores.iter().map(SavedCore::bytes).sum::<usize>()
+            + self.machine.bytes()
     }
 }
 
@@ -100,19 +139,11 @@ impl Stage {
         }
         self.changed = lines.iter().map(|&(line, _)| line).collect();
         let kernel = &self.world.kernel;
-        let core = &kernel.cores[0];
         Saved {
             lines: lines.into(),
             machine: kernel.platform.clone(),
             witness: self.world.witness.clone(),
-            current: core.current,
-            ready: core.ready.known().collect(),
-            timeouts: core.timeouts,
-            active: core.active,
-            deadline: core.deadline,
-            reschedule: core.reschedule,
-            loaded: core.loaded,
-            float_owner: core.float_owner,
+            cores: kernel.cores[..kernel.platform.core_count].iter().map(SavedCore::of).collect(),
             irqs: kernel.irqs.known().collect(),
             condemned: kernel.condemned,
             generation: kernel.generation,
@@ -140,16 +171,9 @@ impl Stage {
         let kernel = &mut self.world.kernel;
         kernel.arena.written.clear();
         kernel.platform.become_like(&saved.machine);
-        kernel.cores[0] = Core {
-            current: saved.current,
-            ready: ReadyQueues::with(&saved.ready),
-            timeouts: saved.timeouts,
-            active: saved.active,
-            deadline: saved.deadline,
-            reschedule: saved.reschedule,
-            loaded: saved.loaded,
-            float_owner: saved.float_owner,
-        };
+        for (core, saved) in kernel.cores.iter_mut().zip(&saved.cores) {
+            *core = saved.core();
+        }
         kernel.irqs.learn(&saved.irqs);
         kernel.condemned = saved.condemned;
         kernel.generation = saved.generation;

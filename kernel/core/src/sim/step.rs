@@ -63,6 +63,8 @@ pub enum Step {
     Load(u32),
     /// A line leaves the cache: which, of those that there are.
     Evict(u32),
+    /// What comes from here on happens on that core.
+    Core(u32),
 }
 
 impl Svc {
@@ -143,6 +145,7 @@ impl fmt::Display for Step {
             Step::Store(address, value) => write!(f, "store {address:#x} {value:#x}"),
             Step::Load(address) => write!(f, "load {address:#x}"),
             Step::Evict(which) => write!(f, "evict {which}"),
+            Step::Core(core) => write!(f, "core {core}"),
         }
     }
 }
@@ -185,6 +188,7 @@ impl std::str::FromStr for Step {
             ("store", &[address, value]) => Step::Store(address, value),
             ("load", &[address]) => Step::Load(address),
             ("evict", &[which]) => Step::Evict(which),
+            ("core", &[core]) => Step::Core(core),
             _ => return Err(format!("`{}` is no step", line.trim())),
         };
         Ok(step)
@@ -215,6 +219,7 @@ mod tests {
             Step::Store(0x5000, 9),
             Step::Load(0x5000),
             Step::Evict(3),
+            Step::Core(1),
         ];
         for step in steps {
             assert_eq!(step.to_string().parse(), Ok(step));

@@ -52,12 +52,16 @@ pub(super) fn one_place_each(census: &Census) -> Found {
 
 /// What waits for a list register of the loaded vCPU has none that is free, and the hardware will tell when there is one.
 pub(super) fn none_waits_with_room(census: &Census) -> Found {
-    let Some(vcpu) = census.kernel.cores[0].loaded else { return Ok(()) };
-    let machine = &census.kernel.platform;
+    (0..census.kernel.cores.len()).try_for_each(|core| none_waits_with_room_on(census, core))
+}
+
+fn none_waits_with_room_on(census: &Census, core: usize) -> Found {
+    let Some(vcpu) = census.kernel.cores[core].loaded else { return Ok(()) };
+    let machine = census.kernel.platform.of_core(core);
     let interrupts = &census.get(vcpu).interrupts;
     for (intid, state) in interrupts.state.iter().enumerate() {
         if waits(interrupts, intid) && state.flags & (ACTIVE | LISTED) == 0 {
-            let free = interrupts.listed[..machine.list_count].iter().position(|list| list.state == 0);
+            let free = interrupts.listed[..machine.lists.len()].iter().position(|list| list.state == 0);
             hold!(free.is_none(), "{vcpu:?}: {intid} waits, list register {free:?} is free");
             hold!(machine.refill, "{vcpu:?}: {intid} waits, and nobody will tell when there is room");
         }
@@ -69,12 +73,24 @@ pub(super) fn none_waits_with_room(census: &Census) -> Found {
 /// A list register holds the interrupt that memory says was put there, in a state that it can have come to since; without a
 /// loaded vCPU they are empty and ask for nothing.
 pub(super) fn hardware_is_the_loaded(census: &Census) -> Found {
-    let core = &census.kernel.cores[0];
-    let machine = &census.kernel.platform;
+    let cores = &census.kernel.cores;
+    for (n, core) in cores.iter().enumerate() {
+        let twice = |other: &crate::kernel::Core| {
+            (core.loaded.is_some() && core.loaded == other.loaded)
+                || (core.float_owner.is_some() && core.float_owner == other.float_owner)
+        };
+        hold!(!cores[..n].iter().any(twice), "{:?} or its floating point is on two cores", core.loaded);
+    }
+    (0..cores.len()).try_for_each(|core| hardware_is_the_loaded_on(census, core))
+}
+
+fn hardware_is_the_loaded_on(census: &Census, core: usize) -> Found {
+    let machine = census.kernel.platform.of_core(core);
+    let core = &census.kernel.cores[core];
     for vcpu in [core.loaded, core.float_owner].into_iter().flatten() {
         hold!(census.vcpus.has(vcpu), "{vcpu:?} is in the hardware and dead");
     }
-    for (index, &list) in machine.lists[..machine.list_count].iter().enumerate() {
+    for (index, &list) in machine.lists.iter().enumerate() {
         let holds = list.pending || list.active;
         let saved = match core.loaded {
             Some(vcpu) => census.get(vcpu).interrupts.listed[index],

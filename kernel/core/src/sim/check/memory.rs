@@ -165,12 +165,16 @@ pub(super) fn mappings_are_seen(census: &Census) -> Found {
 
 /// VTTBR has the space of the thread that runs.
 pub(super) fn the_right_space_is_current(census: &Census) -> Found {
-    let (kernel, core) = (census.kernel, &census.kernel.cores[0]);
+    (0..census.kernel.cores.len()).try_for_each(|core| the_right_space_is_current_on(census, core))
+}
+
+fn the_right_space_is_current_on(census: &Census, number: usize) -> Found {
+    let (kernel, core) = (census.kernel, &census.kernel.cores[number]);
     let (Some(tcb), false) = (core.current, core.reschedule) else { return Ok(()) };
     let Cap::VSpace { vspace } = census.get(tcb).vspace.cap else { return Err(format!("{tcb:?} has no space")) };
     let space = census.get(vspace);
     let wanted = u64::from(space.vmid) << 48 | u64::from(vspace.address());
-    let current = kernel.platform.mmu.current();
+    let current = kernel.platform.mmu.current(number);
     hold!(current == wanted, "{tcb:?} needs {wanted:#x}, VTTBR is {current:#x}");
     let loaded = census.get(tcb).vcpu;
     hold!(loaded.is_none() || loaded == core.loaded, "{tcb:?} runs {loaded:?}, {:?} is loaded", core.loaded);

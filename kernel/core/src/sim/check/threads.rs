@@ -7,6 +7,8 @@ use crate::objects::Waiters;
 use crate::queue::Queue;
 use crate::tcb::{State, Tcb};
 use crate::timeout::Owner;
+use crate::Platform;
+use std::string::String;
 use std::vec::Vec;
 
 /// Threads of a queue, which is linked both ways.
@@ -30,10 +32,13 @@ pub(super) fn one_queue_each(census: &Census) -> Found {
     let mut queued = Addresses::default();
     let mut once = |tcb: Handle<Tcb>| queued.insert(tcb.address());
     for priority in 0..=255 {
-        for tcb in members(census, census.kernel.cores[0].ready.queue(priority))? {
-            hold!(once(tcb), "{tcb:?} is in two queues");
-            let thread = census.get(tcb);
-            hold!(thread.queued && thread.priority == priority, "{tcb:?} is ready, at {priority}");
+        for (core, state) in census.kernel.cores.iter().enumerate() {
+            for tcb in members(census, state.ready.queue(priority))? {
+                hold!(once(tcb), "{tcb:?} is in two queues");
+                let thread = census.get(tcb);
+                hold!(thread.queued && thread.priority == priority, "{tcb:?} is ready, at {priority}");
+                hold!(census.kernel.core_of(tcb) == core, "{tcb:?} is ready on core {core}");
+            }
         }
     }
     let ready = queued.len();
@@ -78,18 +83,29 @@ pub(super) fn one_queue_each(census: &Census) -> Found {
 
 /// Who could run is ready or runs, nobody else does; nobody who is ready is more urgent than who runs.
 pub(super) fn the_most_urgent_runs(census: &Census) -> Found {
-    let core = &census.kernel.cores[0];
-    let mut most = -1;
+    let cores = &census.kernel.cores;
     for &tcb in &census.threads.all {
         let thread = census.get(tcb);
-        let runs = core.current == Some(tcb);
+        // A core that will choose anew may still name one that runs elsewhere by now, or nowhere.
+        let runs: Vec<usize> = (0..cores.len()).filter(|&core| cores[core].current == Some(tcb)).collect();
+        let there = census.kernel.core_of(tcb);
+        let runs_there = runs.contains(&there);
+        let elsewhere = runs.iter().find(|&&core| core != there && !cores[core].reschedule);
+        hold!(elsewhere.is_none(), "{tcb:?}, whose time is core {there}'s, runs on core {elsewhere:?}");
         let could = census.kernel.runnable(tcb);
-        hold!(!(thread.queued && runs), "{tcb:?} runs and is ready");
-        hold!(could == (thread.queued || runs), "{tcb:?}, {:?}, could run: {could}", thread.state);
-        if thread.queued {
-            most = most.max(i32::from(thread.priority));
-        }
+        hold!(!(thread.queued && runs_there), "{tcb:?} runs and is ready");
+        hold!(could == (thread.queued || runs_there), "{tcb:?}, {:?}, could run: {could}", thread.state);
     }
+    (0..cores.len()).try_for_each(|core| the_most_urgent_runs_on(census, core))
+}
+
+fn the_most_urgent_runs_on(census: &Census, number: usize) -> Found {
+    let core = &census.kernel.cores[number];
+    let queued = census.threads.all.iter().filter(|&&tcb| census.get(tcb).queued && census.kernel.core_of(tcb) == number);
+    let most = queued.map(|&tcb| i32::from(census.get(tcb).priority)).max().unwrap_or(-1);
+    let machine = &census.kernel.platform;
+    let told = !core.reschedule || number == machine.core() || machine.kicked[number];
+    hold!(told, "core {number} is to choose who runs, and nobody told it");
     hold!(core.ready.top() == most, "ready at {}, {most} in the queues", core.ready.top());
     hold!(core.ready.agrees(), "the bitmaps of ready priorities");
     if core.reschedule {
@@ -159,9 +175,12 @@ pub(super) fn contexts_and_threads_agree(census: &Census) -> Found {
             hold!(other == Some(tcb), "{tcb:?} has {context:?}, which has {other:?}");
         }
     }
-    let core = &census.kernel.cores[0];
-    if let Some(active) = core.active {
-        hold!(census.contexts.has(active), "time runs for {active:?}, which is dead");
+    for (number, core) in census.kernel.cores.iter().enumerate() {
+        if let Some(active) = core.active {
+            hold!(census.contexts.has(active), "time runs for {active:?}, which is dead");
+            let of = census.kernel.core_of_context(active);
+            hold!(of == number, "time runs on core {number} for {active:?} of core {of}");
+        }
     }
     Ok(())
 }
@@ -184,7 +203,20 @@ pub(super) fn budgets_are_conserved(census: &Census) -> Found {
 /// Timeouts stand in order, each with its owner; the timer is not set for later than the first, or than the end of the
 /// running budget.
 pub(super) fn timeouts_are_in_order(census: &Census) -> Found {
-    let core = &census.kernel.cores[0];
+    let mut count = 0;
+    for number in 0..census.kernel.cores.len() {
+        count += timeouts_of_a_core(census, number)?;
+    }
+    let owned = |owner: &Owner| *owner != Owner::None;
+    let contexts = census.contexts.all.iter().filter(|&&context| owned(&census.get(context).timeout.owner)).count();
+    let vcpus = census.vcpus.all.iter().filter(|&&vcpu| owned(&census.get(vcpu).timeout.owner)).count();
+    hold!(contexts + vcpus == count, "{count} timeouts, {contexts} contexts and {vcpus} vCPUs have one");
+    Ok(())
+}
+
+/// How many there are.
+fn timeouts_of_a_core(census: &Census, number: usize) -> core::result::Result<usize, String> {
+    let core = &census.kernel.cores[number];
     let (mut at, mut prev, mut count) = (core.timeouts.head(), None, 0);
     let mut last = 0;
     while let Some(node) = at {
@@ -198,24 +230,23 @@ pub(super) fn timeouts_are_in_order(census: &Census) -> Found {
             }
             Owner::Vcpu(vcpu) => {
                 hold!(census.vcpus.has(vcpu), "{node:?} of {vcpu:?}, which is dead");
-                hold!(core.loaded != Some(vcpu), "{node:?} of {vcpu:?}, whose timer is in the hardware");
+                let loaded = census.kernel.cores.iter().any(|core| core.loaded == Some(vcpu));
+                hold!(!loaded, "{node:?} of {vcpu:?}, whose timer is in the hardware");
+                hold!(census.get(vcpu).watched_on as usize == number, "{node:?} of {vcpu:?} is on core {number}");
             }
             Owner::None => return Err(format!("{node:?} is nobody's")),
         }
         (last, prev, at, count) = (timeout.time, at, timeout.next, count + 1);
     }
-    let owned = |owner: &Owner| *owner != Owner::None;
-    let contexts = census.contexts.all.iter().filter(|&&context| owned(&census.get(context).timeout.owner)).count();
-    let vcpus = census.vcpus.all.iter().filter(|&&vcpu| owned(&census.get(vcpu).timeout.owner)).count();
-    hold!(contexts + vcpus == count, "{count} timeouts, {contexts} contexts and {vcpus} vCPUs have one");
     if core.reschedule {
-        return Ok(());
+        return Ok(count);
     }
     let mut due = core.timeouts.next(&census.kernel.arena);
     if let Some(active) = core.active {
         let active = census.get(active);
         due = due.min(active.started + active.refills[0].amount);
     }
-    hold!(census.kernel.platform.deadline <= due, "set for {}, due at {due}", census.kernel.platform.deadline);
-    Ok(())
+    let set = census.kernel.platform.of_core(number).deadline;
+    hold!(set <= due, "core {number} is set for {set}, due at {due}");
+    Ok(count)
 }

@@ -86,6 +86,19 @@ pub struct Machine {
     pub kicked: [bool; CORES_MAX],
 }
 
+/// What a core's virtual interface holds and asks for, and what its timer is set to.
+#[derive(Clone, Copy, Debug)]
+pub struct OfCore<'a> {
+    /// List registers.
+    pub lists: &'a [ListRegister],
+    /// Whether a maintenance interrupt was asked for when at most one list register holds something.
+    pub refill: bool,
+    /// Whether one was asked for when an end of interrupt finds no list register.
+    pub spilled: bool,
+    /// When the timer fires.
+    pub deadline: u64,
+}
+
 /// What a core has of its own, but for its translations.
 #[derive(Clone, Debug)]
 struct Hardware {
@@ -164,6 +177,29 @@ impl Machine {
         Self { base, ..self }
     }
 
+    /// What a core's virtual interface holds and asks for, and what its timer is set to.
+    pub fn of_core(&self, core: usize) -> OfCore<'_> {
+        let count = self.list_count;
+        if core == self.core {
+            let (lists, deadline) = (&self.lists[..count], self.deadline);
+            OfCore { lists, refill: self.refill, spilled: self.spilled, deadline }
+        } else {
+            let other = &self.parked[core];
+            let (lists, deadline) = (&other.lists[..count], other.deadline);
+            OfCore { lists, refill: other.refill, spilled: other.spilled, deadline }
+        }
+    }
+
+    /// Whether this core was told to look at what there is to do, since this was last asked.
+    pub fn told(&mut self) -> bool {
+        std::mem::take(&mut self.kicked[self.core])
+    }
+
+    /// When the first timer fires.
+    pub fn first_deadline(&self) -> u64 {
+        (0..self.core_count).map(|core| self.of_core(core).deadline).min().unwrap_or(u64::MAX)
+    }
+
     /// From now on this core is meant.
     pub fn switch_core(&mut self, core: usize) {
         if core == self.core {
@@ -227,6 +263,13 @@ impl Machine {
         (&self.lists[..self.list_count], self.eoi_count, self.refill, self.spilled).hash(hasher);
         (&self.enabled, &self.active).hash(hasher);
         self.registers.hash_from(self.now, hasher);
+        if self.core_count > 1 {
+            (self.core, &self.kicked).hash(hasher);
+            for other in &self.parked[..self.core_count] {
+                (&other.lists, other.eoi_count, other.refill, other.spilled, other.timer_active).hash(hasher);
+                other.registers.hash_from(self.now, hasher);
+            }
+        }
         self.mmu.hash_begun(hasher);
         self.caches.hash(hasher);
     }

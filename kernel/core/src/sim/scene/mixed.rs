@@ -13,7 +13,13 @@ pub const LAST: u32 = FIRST + 96;
 const BITS: u32 = 17;
 
 pub fn build() -> World {
+    build_on(1)
+}
+
+/// The same on so many cores, over which the time of its threads is spread.
+pub fn build_on(cores: usize) -> World {
     let mut world = small();
+    world.kernel.platform.core_count = cores;
     populate(&mut world);
     world
 }
@@ -60,7 +66,8 @@ pub fn populate(world: &mut World) {
     }
     for (n, tcb) in [(0, threads), (1, threads + 1), (2, threads + 3)] {
         let (budget, period) = if n == 1 { (1000, 5000) } else { (2000, 2000) };
-        let words = [0, budget, period, root_slot::SCHED_CONTROL];
+        let core = n % world.kernel.platform.core_count as u32;
+        let words = [core, budget, period, root_slot::SCHED_CONTROL];
         ok(world, contexts + n, SchedContextMethod::Configure as u16, &words);
         // This may switch to the thread, which then is the one that goes on: all share one capability space.
         let _ = world.invoke(contexts + n, SchedContextMethod::Bind as u16, &[tcb]);

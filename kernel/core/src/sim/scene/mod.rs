@@ -39,6 +39,8 @@ pub enum Scene {
     Mixed,
     /// Two compartments without a channel: for what one can find out of the other.
     Partitions,
+    /// The mixed world on two cores.
+    Cores,
 }
 
 impl Scene {
@@ -46,7 +48,7 @@ impl Scene {
     pub const EXHAUSTIVE: [Scene; 6] =
         [Scene::Ipc, Scene::Caps, Scene::Memory, Scene::Time, Scene::Interrupts, Scene::Teardown];
     /// All.
-    pub const ALL: [Scene; 8] = [
+    pub const ALL: [Scene; 9] = [
         Scene::Ipc,
         Scene::Caps,
         Scene::Memory,
@@ -55,6 +57,7 @@ impl Scene {
         Scene::Teardown,
         Scene::Mixed,
         Scene::Partitions,
+        Scene::Cores,
     ];
 
     /// Its name.
@@ -68,6 +71,7 @@ impl Scene {
             Scene::Teardown => "teardown",
             Scene::Mixed => "mixed",
             Scene::Partitions => "partitions",
+            Scene::Cores => "cores",
         }
     }
 
@@ -87,6 +91,7 @@ impl Scene {
             Scene::Teardown => teardown::build(),
             Scene::Mixed => mixed::build(),
             Scene::Partitions => partitions::build(),
+            Scene::Cores => mixed::build_on(2),
         };
         // What boot has left in the cache goes to RAM, as it may.
         while world.step(&Step::Evict(0)) == Ok(true) {}
@@ -115,7 +120,7 @@ impl Scene {
             Scene::Time => time::steps(world, &mut steps),
             Scene::Interrupts => interrupts::steps(world, &mut steps),
             Scene::Teardown => teardown::steps(world, &mut steps),
-            Scene::Mixed | Scene::Partitions => {}
+            Scene::Mixed | Scene::Partitions | Scene::Cores => {}
         }
         steps
     }

@@ -35,7 +35,7 @@ impl Spent {
         if now == from {
             return Ok(());
         }
-        if let Some(active) = kernel.cores[0].active {
+        for active in kernel.cores.iter().filter_map(|core| core.active) {
             match self.pieces.back_mut() {
                 Some((context, _, to)) if *context == active && *to == from => *to = now,
                 _ => self.pieces.push_back((active, from, now)),

@@ -149,9 +149,9 @@ impl Mmu {
         }
     }
 
-    /// The space whose translations are used now, as VTTBR.
-    pub fn current(&self) -> u64 {
-        self.vttbr[self.core].current
+    /// The space whose translations a core uses now, as VTTBR.
+    pub fn current(&self, core: usize) -> u64 {
+        self.vttbr[core].current
     }
 
     /// TLBIALLIS.
@@ -337,13 +337,16 @@ impl Mmu {
         self.descriptors.len() * 24 + self.entries.len() * size_of::<Entry>() + self.passed.len() * size_of::<Passed>()
     }
 
-    /// Pages that can be executed in the current space, as far as the machine remembers: virtual page, physical page, whether
-    /// a block.
+    /// Pages that can be executed in a space that is current on some core, as far as the machine remembers: VMID, virtual page,
+    /// physical page, whether a block.
     pub(super) fn executable(&mut self) -> Vec<(u8, u32, u32, bool)> {
         self.fill();
-        let vmid = (self.vttbr[self.core].current >> 48) as u8;
-        let executable = |entry: &&Entry| entry.vmid == vmid && entry.to.flags.contains(MapFlags::EXECUTE);
-        self.entries.iter().filter(executable).map(|entry| (vmid, entry.page, entry.to.page, entry.block)).collect()
+        let executable = |entry: &&Entry| {
+            let current = self.vttbr.iter().any(|vttbr| (vttbr.current >> 48) as u8 == entry.vmid);
+            current && entry.to.flags.contains(MapFlags::EXECUTE)
+        };
+        let all = self.entries.iter().filter(executable);
+        all.map(|entry| (entry.vmid, entry.page, entry.to.page, entry.block)).collect()
     }
 
     /// Whether some descriptor maps that physical page so.
