@@ -4,6 +4,8 @@ use std::path::Path;
 
 /// Bytes of the kernel's stack: the deepest path uses far less, and below it lies a guard page.
 const STACK_BYTES: u32 = 8192;
+/// Cores that a kernel for several can run on.
+const CORES_MAX: u32 = 4;
 /// Bytes of the stack until the first thread runs: the kernel's state is made on it, and moved to its place.
 const BOOT_STACK_BYTES: u32 = 32768;
 /// Bytes of the stack on which an epitaph is written.
@@ -15,9 +17,12 @@ fn main() {
     println!("cargo::rerun-if-changed=kernel.ld.in");
     let name = std::env::var("BULKHEAD_BOARD").unwrap_or_else(|_| "qemu-virt".to_owned());
     let board = boards::find(&name).unwrap_or_else(|error| panic!("BULKHEAD_BOARD: {error}"));
+    let smp = std::env::var_os("CARGO_FEATURE_SMP").is_some();
+    let further_cores = if smp { CORES_MAX - 1 } else { 0 };
     let script = include_str!("kernel.ld.in")
         .replace("@ADDRESS@", &format!("{:#x}", board.kernel_address))
         .replace("@UART@", &format!("{:#x}", board.uart.base))
+        .replace("@FURTHER_CORES@", &further_cores.to_string())
         .replace("@BOOT_STACK_BYTES@", &BOOT_STACK_BYTES.to_string())
         .replace("@STACK_BYTES@", &STACK_BYTES.to_string())
         .replace("@EPITAPH_STACK_BYTES@", &EPITAPH_STACK_BYTES.to_string());

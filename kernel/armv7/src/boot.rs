@@ -4,9 +4,10 @@ use crate::board::{self, POWER, Power};
 use crate::epitaph::{self, cannot_start};
 use crate::hyp_map::{HMAIR0, HSCTLR, HTCR, Hyp, HypMap, OutOfTables};
 use crate::platform::Armv7;
-use crate::{controls, entry, klog, stage2, start, sysreg, trap};
+use crate::{controls, entry, klog, secondary, stage2, start, sysreg, trap};
 use abi::boot::{PAYLOAD_MAGIC, PAYLOAD_VERSION, PayloadHeader};
 use kernel_core::boot::BootPlan;
+use kernel_core::kernel::CORES_MAX;
 use kernel_core::memory_plan::free_ram;
 
 /// Where the pieces of the kernel's image are; all are multiples of a page.
@@ -17,7 +18,9 @@ pub struct Image {
     /// Constants.
     pub constants: (u32, u32),
     /// Data, and stacks: mapped each for itself, so that the pages between them are guards.
-    pub writable: [(u32, u32); 4],
+    pub writable: [(u32, u32); 3],
+    /// The stack of each core, the same.
+    pub stacks: [(u32, u32); CORES_MAX],
     /// Behind everything of the kernel's.
     pub end: u32,
     /// The page of the kernel's log.
@@ -46,8 +49,10 @@ pub fn boot(image: &Image) -> ! {
     let ram = free_ram(board::RAM, &taken);
     klog!("bulkhead on {=str}, build {=u32:08x}{=u32:08x}", board::NAME, header.build[1], header.build[0]);
     let kernel = start::kernel(Armv7::start(counter_hz));
+    let cores = secondary::start_all();
+    kernel.platform.set_cores(cores);
     let plan =
-        BootPlan { ram: &ram, payload: image.payload, header, counter_hz, cores: board::CORES, kernel_log: image.log };
+        BootPlan { ram: &ram, payload: image.payload, header, counter_hz, cores: cores as u32, kernel_log: image.log };
     if kernel.boot(&plan).is_err() {
         cannot_start("root does not fit", header.bytes);
     }
@@ -68,7 +73,7 @@ fn check(header: &PayloadHeader, payload: u32) {
 }
 
 /// Registers that never change again. Those of the world are written on the first way out.
-fn fixed_controls() {
+pub(crate) fn fixed_controls() {
     sysreg::vtcr::write(stage2::VTCR);
     sysreg::vpidr::write(sysreg::midr::read());
     sysreg::hdcr::write(sysreg::hdcr::read() & controls::HDCR_HPMN | controls::HDCR);
@@ -102,7 +107,7 @@ fn map_all(map: &mut HypMap, image: &Image) -> Result<(), OutOfTables> {
     };
     span(map, image.text, Hyp::TEXT)?;
     span(map, image.constants, Hyp::CONSTANTS)?;
-    for piece in image.writable {
+    for piece in image.writable.into_iter().chain(image.stacks) {
         span(map, piece, Hyp::DATA)?;
     }
     Ok(())

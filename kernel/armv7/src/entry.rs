@@ -11,10 +11,12 @@
 #![allow(unsafe_code, reason = "the vault of entry and exit")]
 
 use crate::epitaph::Record;
-use crate::{cell, epitaph, trap};
+use crate::hsr::{Hsr, class};
+use crate::{cell, epitaph, sysreg, trap};
 use abi::Syscall;
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
+use kernel_core::kernel::CORES_MAX;
 use kernel_core::{Context, Handle};
 
 /// Registers at a fault of the kernel's own. Written by the vectors, read by the epitaph.
@@ -63,6 +65,13 @@ hyp_vectors:
     mov r0, sp
     movw sp, #:lower16:__stack_top
     movt sp, #:upper16:__stack_top
+    .if {cores} > 1
+    mrc p15, 0, r1, c0, c0, 5       @ MPIDR: each core has its own
+    and r1, r1, #({cores} - 1)
+    movw r2, #:lower16:__stack_stride
+    mul r1, r1, r2
+    add sp, sp, r1
+    .endif
     .endm
 
     @ Loads the context at r0 and leaves SP_hyp there.
@@ -148,6 +157,7 @@ fault_common:
     .text
     "#,
     saved = const SAVED,
+    cores = const CORES_MAX,
     svc = const SVC_ARM,
     calls = const Syscall::COUNT,
     reply_receive_number = const Syscall::ReplyRecv as u32,
@@ -164,14 +174,16 @@ unsafe extern "C" {
     static hyp_vectors: u8;
     static __stack_bottom: u8;
     static __stack_top: u8;
+    static __stack_stride: u8;
     static __boot_stack_bottom: u8;
     static __boot_stack_top: u8;
 }
 
 /// The words of the kernel's stack, or boot's, from `sp` up to its top; none if `sp` is on neither.
 pub(crate) fn stack_from(sp: u32) -> &'static [u32] {
+    let further = sysreg::core() as u32 * (&raw const __stack_stride).addr() as u32;
     let stacks = [
-        ((&raw const __stack_bottom).addr() as u32, (&raw const __stack_top).addr() as u32),
+        ((&raw const __stack_bottom).addr() as u32 + further, (&raw const __stack_top).addr() as u32 + further),
         ((&raw const __boot_stack_bottom).addr() as u32, (&raw const __boot_stack_top).addr() as u32),
     ];
     let Some((_, top)) = stacks.into_iter().find(|&(bottom, top)| (bottom..top).contains(&sp)) else { return &[] };
@@ -190,6 +202,7 @@ pub fn vectors() -> u32 {
 /// Leaves the kernel for the component with that context.
 #[inline(always)]
 pub(crate) fn leave_to_component(context: u32) -> ! {
+    cell::leave();
     // SAFETY: `context` is that of a live `Tcb`, which stays until the next entry has stored into it; the world is set.
     unsafe { asm!("b exit_component", in("r0") context, options(noreturn)) }
 }
@@ -197,33 +210,38 @@ pub(crate) fn leave_to_component(context: u32) -> ! {
 /// Leaves the kernel for the guest with that context.
 #[inline(always)]
 pub(crate) fn leave_to_guest(context: u32) -> ! {
+    cell::leave();
     // SAFETY: as in `leave_to_component`.
     unsafe { asm!("b exit_guest", in("r0") context, options(noreturn)) }
 }
 
 extern "C" fn call(context: u32) -> ! {
     // SAFETY: E: the outermost function of an entry; SP_hyp was the context of the thread that ran, with which a `Tcb` begins.
-    let (kernel, tcb) = unsafe { (cell::enter(), Handle::live(context)) };
+    let (kernel, tcb) = unsafe { (cell::enter_by_call(context), Handle::live(context)) };
     let direct = kernel.on_call(tcb);
     trap::leave_call(kernel, tcb, direct)
 }
 
 extern "C" fn reply_receive(context: u32) -> ! {
     // SAFETY: as in `call`.
-    let (kernel, tcb) = unsafe { (cell::enter(), Handle::live(context)) };
+    let (kernel, tcb) = unsafe { (cell::enter_by_call(context), Handle::live(context)) };
     let direct = kernel.on_reply_receive(tcb);
     trap::leave_call(kernel, tcb, direct)
 }
 
 extern "C" fn syscall(context: u32, number: u32) -> ! {
     // SAFETY: as in `call`.
-    let (kernel, tcb) = unsafe { (cell::enter(), Handle::live(context)) };
+    let (kernel, tcb) = unsafe { (cell::enter_by_call(context), Handle::live(context)) };
     let direct = kernel.on_syscall(tcb, number);
     trap::leave_call(kernel, tcb, direct)
 }
 
 /// A trap that is no system call in ARM state. Returns for what is one all the same: the thread, and above it the number.
 extern "C" fn other_trap(hsr: u32) -> u64 {
+    if CORES_MAX > 1 && Hsr(hsr).class() == class::SVC {
+        // Only components make them. The gate is passed once.
+        return u64::from(hsr & 0xffff) << 32 | u64::from(cell::who_entered());
+    }
     // SAFETY: E: the outermost function of an entry.
     let kernel = unsafe { cell::enter() };
     if let Some((tcb, number)) = trap::trap(kernel, hsr) {
@@ -234,7 +252,7 @@ extern "C" fn other_trap(hsr: u32) -> u64 {
 
 extern "C" fn interrupt() -> ! {
     // SAFETY: E: the outermost function of an entry.
-    let kernel = unsafe { cell::enter() };
+    let kernel = unsafe { cell::enter_by_interrupt() };
     trap::interrupt(kernel);
     trap::leave(kernel)
 }

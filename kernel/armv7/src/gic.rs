@@ -5,6 +5,8 @@
 
 use crate::board;
 use crate::mmio::Registers;
+use crate::sysreg;
+use kernel_core::kernel::CORES_MAX;
 
 const GICD: Registers = Registers::at(board::GICD);
 const GICC: Registers = Registers::at(board::GICC);
@@ -20,6 +22,7 @@ mod gicd {
     pub const IPRIORITYR: u32 = 0x400;
     pub const ITARGETSR: u32 = 0x800;
     pub const ICFGR: u32 = 0xc00;
+    pub const SGIR: u32 = 0xf00;
 }
 
 mod gicc {
@@ -41,20 +44,21 @@ const PRIORITY: u32 = 0xa0a0_a0a0;
 /// But the kernel's own timer (26, in the word of 24-27) is more urgent: whatever storms, the scheduler gets its turn.
 const PRIORITY_TIMER: (u32, u32) = (24, 0xa080_a0a0);
 
-/// Sets up the distributor and this core's interface; the kernel's own interrupts come through. Returns the number of
-/// interrupts that there are.
-pub fn start(own: &[u32]) -> u32 {
+/// The software interrupt by which a core is made to enter the kernel.
+const KICK: u32 = 0;
+
+/// Sets up the distributor, without what each core has of its own. Returns the number of interrupts that there are.
+pub fn start() -> u32 {
     let lines = ((GICD.read(gicd::TYPER) & 0x1f) + 1) * 32;
     GICD.write(gicd::CTLR, 0);
-    for bank in 0..lines / 32 {
+    for bank in 1..lines / 32 {
         GICD.write(gicd::ICENABLER + bank * 4, !0);
         GICD.write(gicd::ICPENDR + bank * 4, !0);
         GICD.write(gicd::ICACTIVER + bank * 4, !0);
     }
-    for word in 0..lines / 4 {
+    for word in 8..lines / 4 {
         GICD.write(gicd::IPRIORITYR + word * 4, PRIORITY);
     }
-    GICD.write(gicd::IPRIORITYR + PRIORITY_TIMER.0, PRIORITY_TIMER.1);
     // Words 0-7 are this core's own and read-only: they tell by which bit the distributor knows it.
     let here = GICD.read(gicd::ITARGETSR) & 0xff;
     let here = if here == 0 { 1 } else { here };
@@ -62,12 +66,42 @@ pub fn start(own: &[u32]) -> u32 {
         GICD.write(gicd::ITARGETSR + word * 4, here * 0x0101_0101);
     }
     GICD.write(gicd::CTLR, 1);
+    lines.min(SPURIOUS)
+}
+
+/// Sets up what this core has of its own: its private interrupts and its interface. Software interrupts and the kernel's own come
+/// through.
+pub fn start_core(own: &[u32]) {
+    GICD.write(gicd::ICENABLER, !0);
+    GICD.write(gicd::ICPENDR, !0);
+    GICD.write(gicd::ICACTIVER, !0);
+    for word in 0..8 {
+        GICD.write(gicd::IPRIORITYR + word * 4, PRIORITY);
+    }
+    GICD.write(gicd::IPRIORITYR + PRIORITY_TIMER.0, PRIORITY_TIMER.1);
     GICC.write(gicc::PMR, 0xff);
     GICC.write(gicc::CTLR, gicc::ENABLE);
+    if CORES_MAX > 1 {
+        enable(KICK);
+    }
     for &intid in own {
         enable(intid);
     }
-    lines.min(SPURIOUS)
+}
+
+/// Makes another core enter the kernel (GICD_SGIR, 4.3.15). What was stored before is seen by who is told.
+pub fn kick(core: usize) {
+    sysreg::dsb_ish();
+    GICD.write(gicd::SGIR, 1 << (16 + core % CORES_MAX) | KICK);
+}
+
+/// Has a shared interrupt go to that core.
+pub fn route(intid: u32, core: usize) {
+    if CORES_MAX > 1 {
+        let (register, shift) = (gicd::ITARGETSR + intid / 4 * 4, intid % 4 * 8);
+        let value = GICD.read(register) & !(0xff << shift) | 1 << (shift + core as u32 % 8);
+        GICD.write(register, value);
+    }
 }
 
 /// An interrupt that this core has acknowledged: the value of IAR, which an SGI's end must repeat.

@@ -43,6 +43,8 @@ mod platform;
 #[cfg(target_os = "none")]
 mod power;
 #[cfg(target_os = "none")]
+pub mod secondary;
+#[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]
 mod sysreg;

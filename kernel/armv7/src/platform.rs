@@ -5,19 +5,35 @@ use crate::sysreg::{self, cntv_ctl, hcptr, isr, vmpidr};
 use crate::timer::{HYP_TIMER, VIRTUAL_TIMER};
 use crate::vcpu_state::{self, Slot, index};
 use crate::world::{self, Live, World};
-use crate::{fpu, gic, maintenance, memory, power, psr, stage2, timer, virtual_interface};
+use crate::{cell, fpu, gic, maintenance, memory, power, psr, stage2, timer, virtual_interface};
 use abi::exit::{Access, ExitKind};
 use abi::rights::MapFlags;
 use abi::vcpu::GuestRegister;
+use kernel_core::cores::Errand;
+use kernel_core::kernel::CORES_MAX;
 use kernel_core::platform::{GuestException, ListRegister, Maintenance};
 use kernel_core::vcpu::{ExitRecord, Vcpu};
 use kernel_core::{Arena, Context, Platform};
 
-/// One core of an ARMv7-A processor.
-pub struct Armv7 {
-    /// What the hardware holds.
-    pub live: Live,
+/// What belongs to one core.
+pub(crate) struct Local {
+    /// What its hardware holds.
+    pub(crate) live: Live,
     deadline: u64,
+}
+
+impl Local {
+    const NEW: Self = Self {
+        live: Live { vttbr: 0, tcb: None, world: World::Unsettled, eager: None, float_open: false },
+        deadline: u64::MAX,
+    };
+}
+
+/// An ARMv7-A processor. What belongs to a core means the one that asks.
+pub struct Armv7 {
+    pub(crate) locals: [Local; CORES_MAX],
+    /// Cores that run.
+    cores: usize,
     ticks_per_us_q16: u32,
     interrupts: u32,
     list_registers: usize,
@@ -30,24 +46,47 @@ const CNTV_CTL: usize = index(GuestRegister::CntvCtl);
 const ISR_ANY: u32 = 0x1c0;
 
 impl Armv7 {
-    /// The core, with its interrupt controller started and its timers silent.
+    /// The first core, with the interrupt controller started and its timers silent.
     pub fn start(counter_hz: u32) -> Self {
-        sysreg::cnthp_ctl::write(0);
-        cntv_ctl::write(0);
-        let interrupts = gic::start(&OWN_INTERRUPTS);
-        let list_registers = virtual_interface::start();
+        let interrupts = gic::start();
+        let list_registers = Self::start_core();
         Self {
-            live: Live { vttbr: 0, tcb: None, world: World::Unsettled, eager: None, float_open: false },
-            deadline: u64::MAX,
+            locals: [const { Local::NEW }; CORES_MAX],
+            cores: 1,
             ticks_per_us_q16: ((u64::from(counter_hz) << 16) / 1_000_000) as u32,
             interrupts,
             list_registers,
         }
     }
 
+    /// What each core has to do for itself. Returns the number of list registers.
+    pub(crate) fn start_core() -> usize {
+        sysreg::cnthp_ctl::write(0);
+        cntv_ctl::write(0);
+        gic::start_core(&OWN_INTERRUPTS);
+        virtual_interface::start()
+    }
+
+    /// So many cores run.
+    pub(crate) fn set_cores(&mut self, cores: usize) {
+        self.cores = cores;
+    }
+
+    /// What this core's hardware holds.
+    #[inline(always)]
+    pub fn live(&self) -> &Live {
+        &self.locals[sysreg::core()].live
+    }
+
+    /// The same, to be changed.
+    #[inline(always)]
+    pub fn live_mut(&mut self) -> &mut Live {
+        &mut self.locals[sysreg::core()].live
+    }
+
     /// Whether that vCPU's own SCTLR and CNTKCTL are in the hardware now.
     fn is_eager(&self, vcpu: &Vcpu) -> bool {
-        self.live.eager.is_some_and(|live| live.address() as usize == core::ptr::from_ref(vcpu).addr())
+        self.live().eager.is_some_and(|live| live.address() as usize == core::ptr::from_ref(vcpu).addr())
     }
 
     /// Whether the hardware (`true`) or the structure has the register of a loaded vCPU.
@@ -60,7 +99,7 @@ impl Armv7 {
 
     /// Silences the Hyp timer, whose deadline has come.
     pub(crate) fn quiet_timer(&mut self) {
-        self.deadline = u64::MAX;
+        self.locals[sysreg::core()].deadline = u64::MAX;
         timer::set_deadline(u64::MAX);
     }
 
@@ -87,6 +126,21 @@ fn is_store(exit: &ExitRecord) -> bool {
 }
 
 impl Platform for Armv7 {
+    #[inline(always)]
+    fn core(&self) -> usize {
+        sysreg::core()
+    }
+    #[inline(always)]
+    fn cores(&self) -> usize {
+        self.cores
+    }
+    fn kick(&mut self, core: usize) {
+        gic::kick(core);
+    }
+    fn recall(&mut self, _arena: &mut Arena, core: usize, errand: Errand) {
+        cell::send(core, errand);
+    }
+
     fn leaf(level: u8, page: u32, flags: MapFlags) -> u64 {
         stage2::leaf(level, page, flags)
     }
@@ -99,7 +153,7 @@ impl Platform for Armv7 {
     }
     #[inline(always)]
     fn maintain(&mut self, _arena: &mut Arena, operation: Maintenance) {
-        maintenance::maintain(&mut self.live, operation);
+        maintenance::maintain(self.live_mut(), operation);
     }
     fn zero(&mut self, arena: &mut Arena, address: u32, bytes: u32) {
         memory::zero(arena, address, bytes);
@@ -113,8 +167,9 @@ impl Platform for Armv7 {
     }
     #[inline(always)]
     fn set_deadline(&mut self, deadline: u64) {
-        if deadline != self.deadline {
-            self.deadline = deadline;
+        let local = &mut self.locals[sysreg::core()];
+        if deadline != local.deadline {
+            local.deadline = deadline;
             timer::set_deadline(deadline);
         }
     }
@@ -125,9 +180,10 @@ impl Platform for Armv7 {
     fn irq_exists(&self, intid: u32) -> bool {
         (32..self.interrupts).contains(&intid)
     }
-    fn irq_enable(&mut self, intid: u32, edge: bool) {
+    fn irq_enable(&mut self, intid: u32, edge: bool, core: usize) {
         gic::disable(intid);
         gic::set_edge(intid, edge);
+        gic::route(intid, core);
         gic::enable(intid);
     }
     fn irq_disable(&mut self, intid: u32) {
@@ -143,7 +199,7 @@ impl Platform for Armv7 {
     fn vcpu_save(&mut self, vcpu: &mut Vcpu) {
         if self.is_eager(vcpu) {
             world::save_eager(vcpu);
-            self.live.eager = None;
+            self.live_mut().eager = None;
         }
         vcpu_state::save(vcpu);
         vcpu.cp32[CNTV_CTL] = cntv_ctl::read() & 3;
@@ -197,11 +253,11 @@ impl Platform for Armv7 {
     fn fpu_save(&mut self, vcpu: &mut Vcpu) {
         fpu::open();
         fpu::save(vcpu);
-        hcptr::write(self.live.hcptr().bits());
+        hcptr::write(self.live().hcptr().bits());
     }
     fn fpu_load(&mut self, old: Option<&mut Vcpu>, new: &Vcpu) {
         fpu::open();
-        self.live.float_open = true;
+        self.live_mut().float_open = true;
         if let Some(old) = old {
             fpu::save(old);
         }
@@ -209,9 +265,10 @@ impl Platform for Armv7 {
     }
     #[inline(always)]
     fn fpu_open(&mut self, open: bool) {
-        if open != self.live.float_open {
-            self.live.float_open = open;
-            hcptr::write(self.live.hcptr().bits());
+        let live = self.live_mut();
+        if open != live.float_open {
+            live.float_open = open;
+            hcptr::write(live.hcptr().bits());
         }
     }
     fn list_registers(&self) -> usize {

@@ -9,6 +9,7 @@ use crate::hyp_map::{HypMap, Root, Table};
 use crate::platform::Armv7;
 use crate::{cell, log, sysreg};
 use abi::boot::PayloadHeader;
+use core::sync::atomic::{AtomicU32, Ordering};
 use kernel_core::{Arena, Kernel};
 
 /// Tables for the kernel's map: two of level 2 (RAM, devices), one of level 3 (the image), two to spare.
@@ -29,6 +30,25 @@ pub(crate) fn with_map<R>(fill: impl FnOnce(&mut HypMap) -> R) -> R {
 pub(crate) fn mmu_on(vectors: u32, hmair0: u32, htcr: u32, hsctlr: u32) {
     // SAFETY: B: the map was filled with the identity over the image and all RAM.
     unsafe { sysreg::start_hyp((&raw const ROOT).addr() as u32, vectors, hmair0, htcr, hsctlr) }
+}
+
+unsafe extern "C" {
+    static __secondary: u8;
+    static __unparked: AtomicU32;
+}
+
+/// Where a core begins that firmware starts.
+pub(crate) fn secondary_entry() -> u32 {
+    (&raw const __secondary).addr() as u32
+}
+
+/// Lets the cores go on that the image's first instructions have parked: they look past the cache.
+pub(crate) fn unpark() {
+    let address = (&raw const __unparked).addr() as u32;
+    // SAFETY: a word of the image's data, for this alone.
+    unsafe { __unparked.store(1, Ordering::Release) };
+    sysreg::dccmvac::write(address);
+    sysreg::sev();
 }
 
 /// Starts the log.

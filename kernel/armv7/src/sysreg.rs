@@ -11,6 +11,13 @@
 #![allow(unsafe_code, reason = "the vault of system registers")]
 
 use core::arch::asm;
+use kernel_core::kernel::CORES_MAX;
+
+/// The core that this is, from 0.
+#[inline(always)]
+pub(crate) fn core() -> usize {
+    if CORES_MAX == 1 { 0 } else { mpidr::read() as usize % CORES_MAX }
+}
 
 /// 32-bit coprocessor registers.
 macro_rules! registers {
@@ -97,6 +104,8 @@ registers! {
     hpfar: p15, 4, c6, c0, 4;
     /// System control of the guest, or its constant for components.
     sctlr: p15, 0, c1, c0, 0;
+    /// Multiprocessor affinity: which core this is.
+    mpidr: p15, 0, c0, c0, 5;
     /// Interrupt status: what is pending, physically, seen from Hyp.
     isr: p15, 0, c12, c1, 0;
     /// Address translation, PL1 read of the current stage 1.
@@ -182,13 +191,24 @@ pub fn wfi() {
     unsafe { asm!("dsb sy", "wfi", options(nostack, preserves_flags)) }
 }
 
+/// Wakes cores that wait for an event.
+pub fn sev() {
+    // SAFETY: a hint (ARM DDI 0406C A8.8.158).
+    unsafe { asm!("dsb sy", "sev", options(nostack, preserves_flags)) }
+}
+
 /// Calls the firmware (PSCI, SMC calling convention).
 pub fn smc(function: u32, argument: u32) -> u32 {
+    smc3(function, argument, 0, 0)
+}
+
+/// The same with three arguments.
+pub fn smc3(function: u32, first: u32, second: u32, third: u32) -> u32 {
     let result;
     // SAFETY: r0-r3 are the convention's to change; r4-r11 and memory are the caller's.
     unsafe {
         asm!(".arch_extension sec", "smc #0",
-             inout("r0") function => result, inout("r1") argument => _, inout("r2") 0 => _, inout("r3") 0 => _,
+             inout("r0") function => result, inout("r1") first => _, inout("r2") second => _, inout("r3") third => _,
              out("r12") _, options(nostack));
     }
     result

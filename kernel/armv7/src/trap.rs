@@ -8,7 +8,7 @@ use crate::platform::Armv7;
 use crate::sysreg::{self, ats1cpr, hdfar, hifar, hpfar, isr, par};
 use crate::timer::{HYP_TIMER, VIRTUAL_TIMER};
 use crate::world::{self, Live, World};
-use crate::{gic, psr, vcpu_state, virtual_interface};
+use crate::{cell, gic, psr, vcpu_state, virtual_interface};
 use abi::vcpu::GuestRegister;
 use kernel_core::tcb::Tcb;
 use kernel_core::{Handle, Kernel, Next, Running};
@@ -53,7 +53,7 @@ impl Guest for Loaded {
 /// A trap. Of a system call, the caller and the number come back.
 #[inline(always)]
 pub(crate) fn trap(kernel: &mut Kernel<Armv7>, hsr: u32) -> Option<(Handle<Tcb>, u32)> {
-    if kernel.platform.live.world == World::Guest {
+    if kernel.platform.live().world == World::Guest {
         guest_trap(kernel, hsr);
     } else if Hsr(hsr).class() == class::SVC {
         // In Thumb state, or of a number that no call has.
@@ -67,7 +67,7 @@ pub(crate) fn trap(kernel: &mut Kernel<Armv7>, hsr: u32) -> Option<(Handle<Tcb>,
 
 #[inline(always)]
 fn guest_trap(kernel: &mut Kernel<Armv7>, hsr: u32) {
-    let Some(tcb) = kernel.platform.live.tcb else { return };
+    let Some(tcb) = kernel.platform.live().tcb else { return };
     match classify(Hsr(hsr), &kernel.arena.get(tcb).context, &mut Loaded) {
         GuestEvent::Exit(exit) => {
             if let Some(vmm) = kernel.on_guest_exit(exit)
@@ -80,7 +80,7 @@ fn guest_trap(kernel: &mut Kernel<Armv7>, hsr: u32) {
         GuestEvent::Float => kernel.on_guest_float(),
         GuestEvent::Skip { long } => psr::step(&mut kernel.arena.get_mut(tcb).context, long),
         GuestEvent::Inject(exception) => {
-            if let Some(vcpu) = kernel.platform.live.eager {
+            if let Some(vcpu) = kernel.platform.live().eager {
                 let (tcb, vcpu) = kernel.arena.pair_mut(tcb, vcpu);
                 kernel.platform.take(&mut tcb.context, vcpu, exception);
             }
@@ -105,7 +105,7 @@ pub(crate) fn interrupt(kernel: &mut Kernel<Armv7>) {
             kernel.on_maintenance();
             gic::deactivate(interrupt);
         }
-        // Nobody sends software interrupts on a machine with one core.
+        // Another core has something for this one to choose anew.
         0..16 => gic::deactivate(interrupt),
         intid => kernel.on_irq(intid),
     }
@@ -113,18 +113,21 @@ pub(crate) fn interrupt(kernel: &mut Kernel<Armv7>) {
 
 /// Sleeps until an interrupt comes, and handles it.
 #[cold]
-fn idle(kernel: &mut Kernel<Armv7>) {
+fn idle(kernel: &'static mut Kernel<Armv7>) -> &'static mut Kernel<Armv7> {
     virtual_interface::switch(false);
-    while isr::read() == 0 {
-        sysreg::wfi();
-    }
+    let kernel = cell::outside(kernel, || {
+        while isr::read() == 0 {
+            sysreg::wfi();
+        }
+    });
     virtual_interface::switch(true);
     interrupt(kernel);
+    kernel
 }
 
 /// Leaves the kernel after a system call of `tcb`; `direct` is what the call came to.
 #[inline(always)]
-pub(crate) fn leave_call(kernel: &mut Kernel<Armv7>, tcb: Handle<Tcb>, direct: Option<Handle<Tcb>>) -> ! {
+pub(crate) fn leave_call(kernel: &'static mut Kernel<Armv7>, tcb: Handle<Tcb>, direct: Option<Handle<Tcb>>) -> ! {
     match direct {
         Some(to) => {
             if let Some(running) = kernel.direct(to) {
@@ -132,7 +135,7 @@ pub(crate) fn leave_call(kernel: &mut Kernel<Armv7>, tcb: Handle<Tcb>, direct: O
                     go(kernel, running)
                 }
                 // From a component to a component: nothing changes but the space.
-                set(&mut kernel.platform.live, running);
+                set(kernel.platform.live_mut(), running);
                 leave_to_component(running.tcb.address())
             }
         }
@@ -147,14 +150,14 @@ pub(crate) fn leave_call(kernel: &mut Kernel<Armv7>, tcb: Handle<Tcb>, direct: O
 
 /// Leaves the kernel for whoever is to run. One copy of it serves all entries: what is hot has shorter ways out.
 #[inline(never)]
-pub(crate) fn leave(kernel: &mut Kernel<Armv7>) -> ! {
+pub(crate) fn leave(mut kernel: &'static mut Kernel<Armv7>) -> ! {
     let next = loop {
         match kernel.schedule() {
             Next::Run(running) => break running,
-            Next::Idle => idle(kernel),
+            Next::Idle => kernel = idle(kernel),
         }
     };
-    let live = &kernel.platform.live;
+    let live = kernel.platform.live();
     if live.tcb == Some(next.tcb) && live.vttbr == next.vttbr {
         enter(kernel, next)
     }
@@ -172,13 +175,13 @@ fn set(live: &mut Live, running: Running) {
 
 #[inline(always)]
 fn go(kernel: &mut Kernel<Armv7>, running: Running) -> ! {
-    set(&mut kernel.platform.live, running);
+    set(kernel.platform.live_mut(), running);
     enter(kernel, running)
 }
 
 #[inline(always)]
 fn enter(kernel: &mut Kernel<Armv7>, running: Running) -> ! {
-    let live = &mut kernel.platform.live;
+    let live = kernel.platform.live_mut();
     match running.vcpu {
         None => {
             if live.world != World::Component {

@@ -11,6 +11,7 @@
 
 use crate::arena::{Arena, Handle};
 use crate::cap::Slot;
+use crate::gate::Note;
 use crate::kernel::CORES_MAX;
 use crate::objects::SchedContext;
 use crate::platform::{ListRegister, Maintenance};
@@ -33,6 +34,26 @@ pub enum Errand {
 }
 
 impl Errand {
+    /// As it lies in a box of the gate.
+    pub fn note(self) -> Note {
+        match self {
+            Self::Leave => (1, 0),
+            Self::LeaveSpace => (2, 0),
+            Self::PutDown(vcpu) => (3, vcpu.address()),
+            Self::SaveFloat(vcpu) => (4, vcpu.address()),
+        }
+    }
+
+    /// What a note of [`note`](Self::note) says; `vcpu` makes the handle of a vCPU again.
+    pub fn of((what, whom): Note, vcpu: impl FnOnce(u32) -> Handle<Vcpu>) -> Self {
+        match what {
+            1 => Self::Leave,
+            2 => Self::LeaveSpace,
+            3 => Self::PutDown(vcpu(whom)),
+            _ => Self::SaveFloat(vcpu(whom)),
+        }
+    }
+
     /// Does it, on the core whose hardware `platform` means.
     pub fn run<P: Platform>(self, platform: &mut P, arena: &mut Arena) {
         match self {

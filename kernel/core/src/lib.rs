@@ -17,6 +17,7 @@ pub mod cores;
 mod delete;
 mod fastpath;
 mod fault;
+pub mod gate;
 mod guest;
 mod guest_registers;
 mod interrupts;

@@ -12,6 +12,8 @@ unsafe extern "C" {
     static __data_end: u8;
     static __stack_bottom: u8;
     static __stack_top: u8;
+    static __stack_stride: u8;
+    static __further_cores: u8;
     static __epitaph_stack_bottom: u8;
     static __epitaph_stack_top: u8;
     static __boot_stack_bottom: u8;
@@ -31,15 +33,19 @@ macro_rules! address {
 pub fn image() -> Image {
     let text_end = address!(__text_end);
     let constants_end = address!(__constants_end);
+    let stack = |core| {
+        let further = if core <= address!(__further_cores) { core } else { 0 } * address!(__stack_stride);
+        (address!(__stack_bottom) + further, address!(__stack_top) + further)
+    };
     Image {
         text: (address!(__image_start), text_end),
         constants: (text_end, constants_end),
         writable: [
             (constants_end, address!(__data_end)),
-            (address!(__stack_bottom), address!(__stack_top)),
             (address!(__epitaph_stack_bottom), address!(__epitaph_stack_top)),
             (address!(__boot_stack_bottom), address!(__boot_stack_top)),
         ],
+        stacks: core::array::from_fn(|core| stack(core as u32)),
         end: address!(__image_end),
         log: address!(__log),
         payload: address!(__payload),

@@ -17,7 +17,7 @@ global_asm!(
 _start:
     mrc p15, 0, r0, c0, c0, 5       @ MPIDR
     tst r0, #0xff                   @ Aff0
-    bne park
+    bne wait
     cpsid aif
     mrs r0, cpsr
     and r0, r0, #0x1f
@@ -43,14 +43,54 @@ park:
     wfe
     wfi
     b   park
+
+    @ Another core: until core 0 says so, if this kernel is for several.
+wait:
+    .if {cores} == 1
+    b   park
+    .endif
+    ldr r1, =__unparked
+1:  wfe
+    ldr r2, [r1]
+    cmp r2, #0
+    beq 1b
+
+    .global __secondary
+__secondary:
+    cpsid aif
+    mrs r0, cpsr
+    and r0, r0, #0x1f
+    cmp r0, #0x1a                   @ Hyp
+    bne park
+    mrc p15, 0, r0, c0, c0, 5
+    and r0, r0, #3
+    ldr r1, =__stack_stride
+    mul r0, r0, r1
+    ldr r1, =__stack_top
+    add sp, r0, r1
+    b   {secondary}
+
 complaint:
     .asciz "\r\n!bulkhead cannot start: entered in another mode than Hyp\r\n"
     .balign 4
     .ltorg
     .text
+    .section .data.unparked, "aw"
+    .balign 64
+    .global __unparked
+__unparked:
+    .word 0
+    .balign 64
+    .text
     "#,
     start = sym start,
+    secondary = sym secondary,
+    cores = const kernel_armv7::secondary::CORES,
 );
+
+extern "C" fn secondary() -> ! {
+    kernel_armv7::secondary::secondary()
+}
 
 extern "C" fn start() -> ! {
     kernel_armv7::boot::boot(&crate::layout::image())
