@@ -235,7 +235,7 @@ fn what_is_broken_otherwise_is_seen_as_well() {
         ("what is mapped executable is fetched as it was written", |world| {
             // The same virtual page was once another under this VMID.
             let Cap::Frame { page, .. } = world.cap(FRAME) else { panic!("no frame") };
-            let vmid = world.kernel.platform.mmu.current() >> 48;
+            let vmid = world.kernel.platform.mmu.current(0) >> 48;
             world.kernel.platform.caches.remember_fetch((vmid as u8, 5, page + 1, false));
         }),
     ];
