@@ -57,7 +57,8 @@ pub struct Gate<W, const N: usize> {
 
 impl<W: Word, const N: usize> Gate<W, N> {
     /// Nobody is inside.
-    pub const OPEN: Self = Self { next: W::ZERO, serving: W::ZERO, boxes: [const { Box { what: W::ZERO, whom: W::ZERO } }; N] };
+    pub const OPEN: Self =
+        Self { next: W::ZERO, serving: W::ZERO, boxes: [const { Box { what: W::ZERO, whom: W::ZERO } }; N] };
 
     /// Of words that can't be made in a constant: all zero.
     pub fn of(mut zero: impl FnMut() -> W) -> Self {

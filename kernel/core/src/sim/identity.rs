@@ -68,7 +68,13 @@ pub fn identity(census: &Census, world: &World) -> u64 {
         }
     }
     for &context in &census.contexts.all {
-        hash_context(context.address(), census.get(context), kernel.cores.iter().any(|core| core.active == Some(context)), now, &mut hasher);
+        hash_context(
+            context.address(),
+            census.get(context),
+            kernel.cores.iter().any(|core| core.active == Some(context)),
+            now,
+            &mut hasher,
+        );
     }
     for &vcpu in &census.vcpus.all {
         hash_vcpu(vcpu.address(), census.get(vcpu), now, &mut hasher);

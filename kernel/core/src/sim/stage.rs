@@ -88,7 +88,9 @@ pub struct Saved {
 impl Saved {
     /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.lines) + self.cores.iter().map(SavedCore::bytes).sum::<usize>()
+        size_of::<Self>()
+            + size_of_val(&*self.lines)
+            + self.cores.iter().map(SavedCore::bytes).sum::<usize>()
             + self.machine.bytes()
     }
 }

@@ -2,12 +2,12 @@
 
 use super::census::{Addresses, Census};
 use super::{Found, hold};
+use crate::Platform;
 use crate::arena::Handle;
 use crate::objects::Waiters;
 use crate::queue::Queue;
 use crate::tcb::{State, Tcb};
 use crate::timeout::Owner;
-use crate::Platform;
 use std::string::String;
 use std::vec::Vec;
 
@@ -101,7 +101,8 @@ pub(super) fn the_most_urgent_runs(census: &Census) -> Found {
 
 fn the_most_urgent_runs_on(census: &Census, number: usize) -> Found {
     let core = &census.kernel.cores[number];
-    let queued = census.threads.all.iter().filter(|&&tcb| census.get(tcb).queued && census.kernel.core_of(tcb) == number);
+    let queued =
+        census.threads.all.iter().filter(|&&tcb| census.get(tcb).queued && census.kernel.core_of(tcb) == number);
     let most = queued.map(|&tcb| i32::from(census.get(tcb).priority)).max().unwrap_or(-1);
     let machine = &census.kernel.platform;
     let told = !core.reschedule || number == machine.core() || machine.kicked[number];

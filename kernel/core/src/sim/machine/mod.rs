@@ -368,8 +368,7 @@ impl Platform for Machine {
     fn irq_exists(&self, intid: u32) -> bool {
         (32..288).contains(&intid)
     }
-    fn irq_enable(&mut self, intid: u32, edge: bool) {
-    fn irq_enable(&mut self, intid: u32, _edge: bool, _core: usize) {
+    fn irq_enable(&mut self, intid: u32, edge: bool, _core: usize) {
         self.enabled.insert(intid);
         if edge {
             self.edge.insert(intid);
