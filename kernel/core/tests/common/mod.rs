@@ -29,6 +29,39 @@ impl Desk {
         Self { world, untyped, next: FIRST }
     }
 
+    /// The same on so many cores; core 0 is meant.
+    pub fn with_cores(cores: usize) -> Self {
+        let mut desk = Self::new();
+        desk.world.kernel.platform.core_count = cores;
+        desk
+    }
+
+    /// What comes happens on that core, which has seen what it was told.
+    pub fn on(&mut self, core: usize) {
+        self.world.kernel.platform.switch_core(core);
+        if self.world.kernel.platform.told() {
+            self.world.schedule();
+        }
+        self.check();
+    }
+
+    /// A context of a core.
+    pub fn context_on(&mut self, core: u32, budget_us: u32, period_us: u32) -> u32 {
+        let context = self.make(ObjectType::SchedContext, 0, 1);
+        let words = [core, budget_us, period_us, root_slot::SCHED_CONTROL];
+        self.ok(context, SchedContextMethod::Configure as u16, &words);
+        context
+    }
+
+    /// A thread of that priority that runs on a core: `(thread, context)`.
+    pub fn thread_on(&mut self, core: u32, priority: u32) -> (u32, u32) {
+        let tcb = self.thread(priority);
+        let context = self.context_on(core, 10_000, 10_000);
+        self.ok(tcb, TcbMethod::Resume as u16, &[]);
+        self.ok(context, SchedContextMethod::Bind as u16, &[tcb]);
+        (tcb, context)
+    }
+
     /// New objects; the address of the first.
     pub fn make(&mut self, object: ObjectType, bits: u32, count: u32) -> u32 {
         let first = self.next;

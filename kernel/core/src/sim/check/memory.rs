@@ -184,6 +184,12 @@ fn the_right_space_is_current_on(census: &Census, number: usize) -> Found {
 /// No two spaces that have a VMID of this generation have the same, and it is one that was given out.
 pub(super) fn vmids_are_unique(census: &Census) -> Found {
     let mut seen = BTreeSet::new();
+    for core in 0..census.kernel.cores.len() {
+        let current = census.kernel.platform.mmu.current(core) as u32;
+        let space = census.spaces.all.iter().find(|space| space.address() == current);
+        let over = space.filter(|&&space| census.get(space).generation != census.kernel.generation);
+        hold!(over.is_none(), "{over:?} is current on core {core}, with a VMID that may be another's by now");
+    }
     for &vspace in &census.spaces.all {
         let space = census.get(vspace);
         if space.generation == census.kernel.generation {

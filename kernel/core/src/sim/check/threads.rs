@@ -108,6 +108,8 @@ fn the_most_urgent_runs_on(census: &Census, number: usize) -> Found {
     let told = !core.reschedule || number == machine.core() || machine.kicked[number];
     hold!(told, "core {number} is to choose who runs, and nobody told it");
     hold!(core.ready.top() == most, "ready at {}, {most} in the queues", core.ready.top());
+    let alive = core.current.is_none_or(|tcb| census.threads.has(tcb));
+    hold!(alive, "{:?} is dead, and is to run on core {number}", core.current);
     hold!(core.ready.agrees(), "the bitmaps of ready priorities");
     if core.reschedule {
         // It will choose before it leaves.
