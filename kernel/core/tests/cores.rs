@@ -219,3 +219,20 @@ fn a_core_that_is_not_there_has_no_time() {
         desk.fails(context, SchedContextMethod::Configure as u16, &words, Error::NoSuchCore);
     }
 }
+
+#[test]
+fn time_on_another_core_is_counted_when_it_is_read_and_when_it_is_taken_away() {
+    let mut desk = Desk::with_cores(2);
+    let (tcb, context) = desk.thread_on(1, 150);
+    desk.on(1);
+    assert!(desk.runs(tcb));
+    desk.on(0);
+    desk.world.kernel.platform.now += 3_000 * 62;
+    assert_eq!(desk.ok(context, SchedContextMethod::Consumed as u16, &[])[0], 3_000);
+    desk.world.kernel.platform.now += 2_000 * 62;
+    desk.ok(context, SchedContextMethod::Unbind as u16, &[]);
+    desk.world.kernel.platform.now += 1_000 * 62;
+    assert_eq!(desk.ok(context, SchedContextMethod::Consumed as u16, &[])[0], 5_000);
+    desk.on(1);
+    assert_eq!(desk.world.kernel.running(), None);
+}
