@@ -34,6 +34,7 @@ pub struct Armv7 {
     pub(crate) locals: [Local; CORES_MAX],
     /// Cores that run.
     cores: usize,
+    completes_late: bool,
     ticks_per_us_q16: u32,
     interrupts: u32,
     list_registers: usize,
@@ -53,6 +54,7 @@ impl Armv7 {
         Self {
             locals: [const { Local::NEW }; CORES_MAX],
             cores: 1,
+            completes_late: completes_late(sysreg::midr::read()),
             ticks_per_us_q16: ((u64::from(counter_hz) << 16) / 1_000_000) as u32,
             interrupts,
             list_registers,
@@ -119,6 +121,12 @@ impl Armv7 {
     }
 }
 
+/// Cortex-A15 up to r3p2 (erratum 798181), by its MIDR: variant in bits 23:20, revision in bits 3:0.
+fn completes_late(midr: u32) -> bool {
+    let (variant, revision) = (midr >> 20 & 0xf, midr & 0xf);
+    midr & 0xff0f_fff0 == 0x410f_c0f0 && (variant, revision) <= (3, 2)
+}
+
 /// Whether the access that an exit tells of was a store.
 fn is_store(exit: &ExitRecord) -> bool {
     let memory = [ExitKind::Mmio as u32, ExitKind::Undecoded as u32];
@@ -136,6 +144,9 @@ impl Platform for Armv7 {
     }
     fn kick(&mut self, core: usize) {
         gic::kick(core);
+    }
+    fn completes_late(&self) -> bool {
+        self.completes_late
     }
     fn recall(&mut self, _arena: &mut Arena, core: usize, errand: Errand) {
         cell::send(core, errand);

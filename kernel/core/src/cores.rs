@@ -181,6 +181,17 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
+    /// On a processor whose broadcast invalidations the barrier does not wait for on other cores, each of them passes a barrier
+    /// of its own.
+    #[inline(always)]
+    pub(crate) fn complete_elsewhere(&mut self) {
+        if CORES_MAX > 1 && self.platform.completes_late() {
+            for core in self.others() {
+                self.recall(core, Errand::Leave);
+            }
+        }
+    }
+
     /// The thread whose space stands in `slot` is about to lose it: if it runs on another core, it does so no more.
     #[inline(always)]
     pub(crate) fn lose_space(&mut self, slot: Handle<Slot>) {

@@ -48,6 +48,7 @@ impl<P: Platform> Order<'_, P> {
         self.maintain(Maintenance::Isb);
         self.maintain(Maintenance::Tlbiallis);
         self.maintain(Maintenance::DsbIsh);
+        self.0.complete_elsewhere();
         self.maintain(Maintenance::SelectRunning);
     }
 
@@ -61,6 +62,7 @@ impl<P: Platform> Order<'_, P> {
         self.maintain(Maintenance::Tlbiallnsnhis);
         self.maintain(Maintenance::Icialluis);
         self.maintain(Maintenance::DsbIsh);
+        self.0.complete_elsewhere();
     }
 
     /// Works on the cache lines of `bytes` bytes of RAM at the physical address `address`, and completes before

@@ -98,6 +98,9 @@ pub trait Platform {
     /// Makes another core leave user mode or the guest, and do that [`Errand`] with its own hardware; comes back when it has.
     /// A system call that it had on its way is made again.
     fn recall(&mut self, arena: &mut Arena, core: usize, errand: Errand);
+    /// Whether a barrier does not wait until the other cores have done the invalidations that they were told of (erratum 798181
+    /// of the Cortex-A15). An [`Errand`] includes a barrier.
+    fn completes_late(&self) -> bool;
 
     // --- stage-2 tables ---
 

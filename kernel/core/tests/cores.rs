@@ -236,3 +236,27 @@ fn time_on_another_core_is_counted_when_it_is_read_and_when_it_is_taken_away() {
     desk.on(1);
     assert_eq!(desk.world.kernel.running(), None);
 }
+
+/// Erratum 798181 of the Cortex-A15.
+#[test]
+fn where_invalidations_complete_late_every_other_core_passes_a_barrier() {
+    for late in [false, true] {
+        let mut desk = Desk::with_cores(2);
+        desk.world.kernel.platform.late = late;
+        let tables = [desk.make(ObjectType::Table, 2, 1), desk.make(ObjectType::Table, 3, 1)];
+        let frame = desk.make(ObjectType::Frame, 12, 1);
+        let (tcb, _) = desk.thread_on(1, 150);
+        for table in tables {
+            desk.ok(table, TableMethod::Map as u16, &[tcb + 1, 0]);
+        }
+        desk.ok(frame, FrameMethod::Map as u16, &[tcb + 1, 0x5000, 3]);
+        desk.on(1);
+        assert!(desk.runs(tcb));
+        desk.on(0);
+        assert!(!desk.world.kernel.platform.kicked[1]);
+        desk.ok(frame, FrameMethod::Unmap as u16, &[]);
+        assert_eq!(desk.world.kernel.platform.kicked[1], late);
+        desk.on(1);
+        assert!(desk.runs(tcb));
+    }
+}

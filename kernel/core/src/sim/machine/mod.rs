@@ -84,6 +84,8 @@ pub struct Machine {
     parked: [Hardware; CORES_MAX],
     /// Cores that were told to look at what there is to do.
     pub kicked: [bool; CORES_MAX],
+    /// Whether each core has to see to it that invalidations are complete.
+    pub late: bool,
 }
 
 /// What a core's virtual interface holds and asks for, and what its timer is set to.
@@ -162,6 +164,7 @@ impl Default for Machine {
             core_count: 1,
             parked: Default::default(),
             kicked: [false; CORES_MAX],
+            late: false,
         }
     }
 }
@@ -289,6 +292,9 @@ impl Platform for Machine {
     }
     fn kick(&mut self, core: usize) {
         self.kicked[core] = true;
+    }
+    fn completes_late(&self) -> bool {
+        self.late
     }
     fn recall(&mut self, arena: &mut Arena, core: usize, errand: Errand) {
         let here = self.core;
