@@ -75,6 +75,8 @@ pub struct PayloadHeader {
     pub fault_action: u32,
     /// See `fault_action`.
     pub fault_delay_ms: u32,
+    /// Cores beside the first that the system uses: that many are started. A kernel for one core does not look at it.
+    pub further_cores: u32,
 }
 
 /// Capability addresses that root finds at its start. Slots from [`FIRST_FREE`](root_slot::FIRST_FREE) on, up to

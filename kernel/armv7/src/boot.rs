@@ -49,7 +49,7 @@ pub fn boot(image: &Image) -> ! {
     let ram = free_ram(board::RAM, &taken);
     klog!("bulkhead on {=str}, build {=u32:08x}{=u32:08x}", board::NAME, header.build[1], header.build[0]);
     let kernel = start::kernel(Armv7::start(counter_hz));
-    let cores = secondary::start_all();
+    let cores = secondary::start_all(header.further_cores);
     kernel.platform.set_cores(cores);
     let plan =
         BootPlan { ram: &ram, payload: image.payload, header, counter_hz, cores: cores as u32, kernel_log: image.log };

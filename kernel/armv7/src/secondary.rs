@@ -18,14 +18,16 @@ const PATIENCE_MS: u32 = 200;
 
 /// PSCI's CPU_ON (ARM DEN 0022 5.4), for who calls with 32 bits.
 const PSCI_CPU_ON: u32 = 0x8400_0003;
+/// What it returns for a core that is on its way (5.2.2).
+const PSCI_SUCCESS: u32 = 0;
 
-/// Starts all cores that the board has and this kernel can run on; how many run, this one included. One that does not come is told of, and those
-/// behind it are not used.
-pub(crate) fn start_all() -> usize {
-    let wanted = if CORES_MAX == 1 { 1 } else { (board::CORES as usize).min(CORES_MAX) };
+/// Starts so many cores, if the board has them and this kernel can run on them; how many run, this one included. One that does not
+/// come is told of, and those behind it are not used.
+pub(crate) fn start_all(further: u32) -> usize {
+    let wanted = if CORES_MAX == 1 { 1 } else { further.saturating_add(1).min(board::CORES) as usize };
+    let wanted = wanted.min(CORES_MAX);
     for core in 1..wanted {
-        release(core as u32);
-        if !comes(core) {
+        if !release(core as u32) || !comes(core) {
             klog!("core {=usize} did not come up: {=usize} of {=usize} run", core, core, wanted);
             return core;
         }
@@ -33,13 +35,15 @@ pub(crate) fn start_all() -> usize {
     wanted
 }
 
-fn release(core: u32) {
+/// Lets a core come. Whether there is such a core, as far as can be known.
+fn release(core: u32) -> bool {
     match POWER {
-        Power::PsciSmc => {
-            sysreg::smc3(PSCI_CPU_ON, core, start::secondary_entry(), 0);
+        Power::PsciSmc => sysreg::smc3(PSCI_CPU_ON, core, start::secondary_entry(), 0) == PSCI_SUCCESS,
+        // They were parked by the image's first instructions, all at one word.
+        Power::Vexpress { .. } => {
+            start::unpark();
+            true
         }
-        // They were parked by the image's first instructions.
-        Power::Vexpress { .. } => start::unpark(),
     }
 }
 

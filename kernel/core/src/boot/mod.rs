@@ -230,6 +230,7 @@ mod tests {
             devices: [Default::default(); DEVICE_RANGES_MAX],
             fault_action: 0,
             fault_delay_ms: 0,
+            further_cores: 0,
         };
         for (n, bytes) in [4096, 5 * 4096].into_iter().enumerate() {
             let address = ROOT_LINK_ADDRESS + 0x1_0000 * n as u32;

@@ -87,6 +87,7 @@ impl World {
             devices: [Default::default(); 32],
             fault_action: 0,
             fault_delay_ms: 0,
+            further_cores: 0,
         };
         header.root_segments[0] =
             Segment { offset: SEGMENT, address: ROOT_LINK_ADDRESS, file_bytes: 4096, memory_bytes: 4096, flags: 1 | 8 };

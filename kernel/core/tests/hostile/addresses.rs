@@ -31,6 +31,7 @@ fn world(ram: u32, devices: &[DeviceRange]) -> World {
         devices: [DeviceRange::default(); 32],
         fault_action: 0,
         fault_delay_ms: 0,
+        further_cores: 0,
     };
     header.root_segments[0] =
         Segment { offset: 4096, address: ROOT_LINK_ADDRESS, file_bytes: 4096, memory_bytes: 4096, flags: 1 | 8 };

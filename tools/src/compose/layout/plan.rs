@@ -339,6 +339,15 @@ impl Plan {
         all
     }
 
+    /// How many cores there must be: the first, and up to the last that somebody runs on.
+    pub fn cores(&self) -> u32 {
+        let core = |object: &Object| match object.kind {
+            ObjectKind::SchedContext { core, .. } => u32::from(core) + 1,
+            _ => 1,
+        };
+        self.objects.iter().map(core).max().unwrap_or(1)
+    }
+
     /// Whether faults of a component go to another component, not to root.
     pub fn has_handler(&self, group: &Group) -> bool {
         let root = self.root.map(|(endpoint, _)| endpoint);

@@ -68,7 +68,7 @@ pub fn header(
     for n in 0..DEVICE_RANGES_MAX {
         words.extend(devices.get(n).copied().unwrap_or_default());
     }
-    words.extend([fault_action, fault_delay_ms]);
+    words.extend([fault_action, fault_delay_ms, plan.cores() - 1]);
     assert_eq!(words.len() * 4, size_of::<PayloadHeader>(), "the header is words without gaps");
     Ok(words.into_iter().flat_map(u32::to_le_bytes).collect())
 }
@@ -102,6 +102,7 @@ pub fn read_header(payload: &[u8]) -> Option<PayloadHeader> {
         devices: std::array::from_fn(|_| DeviceRange { page: word(), size_bits: word() }),
         fault_action: word(),
         fault_delay_ms: word(),
+        further_cores: word(),
     })
 }
 
@@ -147,7 +148,8 @@ mod tests {
         assert_eq!(header.device_count, word(offset_of!(PayloadHeader, device_count)));
         let last = offset_of!(PayloadHeader, devices) + (DEVICE_RANGES_MAX - 1) * size_of::<DeviceRange>();
         assert_eq!(header.devices[DEVICE_RANGES_MAX - 1].size_bits, word(last + 4));
-        assert_eq!(header.fault_delay_ms, value(words - 1));
+        assert_eq!(header.fault_delay_ms, value(words - 2));
+        assert_eq!(header.further_cores, value(words - 1));
         assert!(read_header(&payload[1..]).is_none());
     }
 
