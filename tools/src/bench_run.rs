@@ -111,7 +111,7 @@ fn run(
 ) -> Result<String> {
     let board = boards::find(&image.board).map_err(|error| Failure::new(error.to_string()))?;
     let what = format!("`{}`", image.elf.display());
-    let options = qemu::Options { deterministic: true, plugin, ..qemu::Options::default() };
+    let options = qemu::Options { cores: image.cores, deterministic: true, plugin, ..qemu::Options::default() };
     let mut session = Session::new(image, Decoders::load(&image.logs)?, until, None);
     let (machine, input, output) = Qemu::start(&board, &image.elf, &options)?;
     let mut kept = Kept::default();

@@ -175,7 +175,7 @@ impl RunArguments {
         let until = self.until.as_deref().map(|text| expression("--until", text)).transpose()?;
         let prompt = self.prompt.as_deref().map(|text| expression("--prompt", text)).transpose()?;
         let image = image(self.manifest.as_deref(), self.board.as_deref())?;
-        let qemu = qemu::Options { deterministic: self.deterministic, ..qemu::Options::default() };
+        let qemu = qemu::Options { cores: image.cores, deterministic: self.deterministic, ..qemu::Options::default() };
         run::run(&image, &run::Options { until, timeout: self.timeout, prompt, qemu })
     }
 }

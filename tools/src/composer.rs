@@ -2,6 +2,7 @@
 //! and fetched here, and what it says is turned into an [`Image`] or a failure.
 
 use crate::compose::{self, Built, Inputs, Kept, ProgramName};
+use crate::cross::Kernel;
 use crate::failure::{EXIT_BAD_INPUT, Failure, Result};
 use crate::image::{Channel, DESCRIPTION, Image, LogSource};
 use crate::{cross, guest_files, initramfs, workspace};
@@ -77,6 +78,7 @@ fn image(built: &Built) -> Image {
     Image {
         elf: built.elf.clone(),
         board: built.board.clone(),
+        cores: built.cores,
         channels: consoles.map(channel).collect(),
         logs: built.speakers.iter().map(log).collect(),
     }
@@ -85,7 +87,7 @@ fn image(built: &Built) -> Image {
 /// The package of a program of the workspace's.
 fn package(name: &ProgramName) -> Option<&str> {
     match name {
-        ProgramName::Kernel => Some(cross::KERNEL),
+        ProgramName::Kernel | ProgramName::KernelSmp => Some(cross::KERNEL),
         ProgramName::ZimageHead => Some(cross::ZIMAGE_HEAD),
         ProgramName::Root => Some("root"),
         ProgramName::Console => Some("console"),
@@ -105,7 +107,8 @@ fn programs(board: &str, names: &[ProgramName]) -> Result<BTreeMap<ProgramName, 
         }
     }
     let packages: Vec<&str> = names.iter().filter_map(package).collect();
-    let built = cross::build(board, &packages)?;
+    let kernel = if names.contains(&ProgramName::KernelSmp) { Kernel::Smp } else { Kernel::OneCore };
+    let built = cross::build_for(board, &packages, kernel)?;
     for name in names {
         let path = match name {
             ProgramName::Folder(_) => continue,
@@ -123,6 +126,9 @@ struct Answer {
     ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<String>,
+    /// The time of each core that is used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cores: Vec<compose::CoreTime>,
     errors: Vec<Fault>,
 }
 
@@ -159,13 +165,16 @@ pub fn check(manifest: &Path, json: bool) -> Result<u8> {
     if !json {
         let checked = checked.map_err(|reports| failure(&reports))?;
         println!("{}: no problem", checked.summary());
+        checked.cores().iter().for_each(|core| println!("{}", core.line()));
         return Ok(0);
     }
     let answer = match &checked {
-        Ok(checked) => Answer { ok: true, summary: Some(checked.summary()), errors: Vec::new() },
+        Ok(checked) => {
+            Answer { ok: true, summary: Some(checked.summary()), cores: checked.cores(), errors: Vec::new() }
+        }
         Err(reports) => {
             let errors = reports.iter().map(|report| Fault::new(manifest, report)).collect();
-            Answer { ok: false, summary: None, errors }
+            Answer { ok: false, summary: None, cores: Vec::new(), errors }
         }
     };
     let text = serde_json::to_string_pretty(&answer).map_err(|error| Failure::new(error.to_string()))?;

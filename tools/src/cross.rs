@@ -56,13 +56,46 @@ fn package(id: &str) -> Option<&str> {
     }
 }
 
+/// Which kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// For one core.
+    OneCore,
+    /// For several.
+    Smp,
+}
+
 /// The kernel's and the packages' programs for a board. Each board has a target folder of its own, so that
 /// switching between boards rebuilds nothing. A package has one binary, of any name.
 pub fn build(board: &str, packages: &[&str]) -> Result<Built> {
+    build_for(board, packages, Kernel::OneCore)
+}
+
+/// The same, with a kernel of that kind if it is among the packages. It is put aside: cargo gives both kinds one name.
+pub fn build_for(board: &str, packages: &[&str], kernel: Kernel) -> Result<Built> {
     let toolchain = toolchain::find()?;
     let mut cargo = command(&toolchain, board);
     cargo.args(packages.iter().flat_map(|package| ["--package".to_owned(), workspace::specification(package)]));
-    run(cargo, &format!("building for {board}"))
+    if !packages.contains(&KERNEL) {
+        return run(cargo, &format!("building for {board}"));
+    }
+    let aside = target(board).join("kernels");
+    let _lock = workspace::lock(&aside)?;
+    let name = match kernel {
+        Kernel::OneCore => "one-core.elf",
+        Kernel::Smp => {
+            cargo.args(["--features", "kernel-image/smp"]);
+            "smp.elf"
+        }
+    };
+    let mut built = run(cargo, &format!("building for {board}"))?;
+    let bytes = std::fs::read(built.elf(KERNEL)?).map_err(|error| Failure::path(&aside, error))?;
+    let kept = aside.join(name);
+    if !std::fs::read(&kept).is_ok_and(|old| old == bytes) {
+        workspace::write(&kept, &bytes)?;
+    }
+    built.elves.insert(KERNEL.to_owned(), kept);
+    Ok(built)
 }
 
 /// The program of a package that lies in a folder, wherever that is. It is put aside, since another package may have the same name.

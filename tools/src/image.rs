@@ -13,10 +13,21 @@ pub struct Image {
     pub elf: PathBuf,
     /// Name of the board that it is for.
     pub board: String,
+    /// How many of its cores the system uses.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub cores: u32,
     /// Consoles.
     pub channels: Vec<Channel>,
     /// Sources of log frames, the kernel (id 0) among them.
     pub logs: Vec<LogSource>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(cores: &u32) -> bool {
+    *cores == 1
 }
 
 /// A console on the wire.
@@ -118,6 +129,7 @@ mod tests {
         let mut image = Image {
             elf: "image.elf".into(),
             board: "b".into(),
+            cores: 2,
             channels: vec![
                 Channel { id: 2, name: "c".into(), vm: false },
                 Channel { id: 1, name: "v".into(), vm: true },

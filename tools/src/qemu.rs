@@ -29,6 +29,8 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 /// How to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
+    /// Cores that the machine has; 0 for one.
+    pub cores: u32,
     /// One instruction is one nanosecond, and two runs are the same to the byte.
     pub deterministic: bool,
     /// A plugin of QEMU's, with its arguments.
@@ -57,7 +59,7 @@ pub fn arguments(board: &Board, elf: &Path, options: &Options) -> Result<Vec<Str
         machine = format!("{machine},{}", qemu.deterministic);
     }
     let mut words: Vec<String> = vec!["-M".into(), machine, "-cpu".into(), qemu.cpu.clone()];
-    words.extend(["-smp".into(), board.cores.to_string(), "-m".into(), qemu.memory_mib.to_string()]);
+    words.extend(["-smp".into(), options.cores.max(1).to_string(), "-m".into(), qemu.memory_mib.to_string()]);
     // The wire is on standard input and output. No interrupt key of QEMU's own: all bytes belong to the guests.
     words.extend(["-display", "none", "-monitor", "none", "-nic", "none"].map(String::from));
     words.extend(["-chardev", "stdio,id=wire,signal=off", "-serial", "chardev:wire"].map(String::from));

@@ -106,7 +106,7 @@ fn composed(name: &str, folder: &Path, manifest: &str, programs: &[String]) -> R
 /// What a test calls a program: what stands in the manifest.
 fn called(program: &ProgramName, folder: &Path) -> String {
     match program {
-        ProgramName::Kernel => "kernel".to_owned(),
+        ProgramName::Kernel | ProgramName::KernelSmp => "kernel".to_owned(),
         ProgramName::ZimageHead => "zimage".to_owned(),
         ProgramName::Root => "root".to_owned(),
         ProgramName::Console => "console".to_owned(),

@@ -323,18 +323,27 @@ impl Graph {
         }
     }
 
-    /// Who runs on a core can see when others do. A thread without time of its own runs on that of others, anywhere.
+    /// Who runs on a core can see when others do. A guest runs on the time that who holds its thread gives it. Any other thread
+    /// without time of its own runs on that of others, anywhere.
     fn time(&mut self, model: &Model, thread: &Thread) {
         let core = |id: ObjectId| match model.objects[usize::from(id)].1 {
             ObjectKind::SchedContext { core, .. } => Some(core),
             _ => None,
         };
-        let mut cores: BTreeSet<u8> = thread.context.into_iter().filter_map(core).collect();
-        cores.extend(held(model, thread).iter().filter_map(|held| match held.cap.what {
-            What::Object(id, _) => core(id),
-            _ => None,
-        }));
-        if cores.is_empty() {
+        let held_by = |thread: &Thread| -> Vec<ObjectId> {
+            let objects = held(model, thread).into_iter().filter_map(|held| match held.cap.what {
+                What::Object(id, _) => Some(id),
+                _ => None,
+            });
+            objects.collect()
+        };
+        let mut cores: BTreeSet<u8> = held_by(thread).into_iter().filter_map(core).collect();
+        cores.extend(thread.context.and_then(core));
+        if thread.vcpu.is_some() {
+            let held = model.threads.iter().map(held_by).filter(|held| held.contains(&thread.tcb));
+            cores.extend(held.flatten().filter_map(core));
+        }
+        if cores.is_empty() || thread.passive {
             cores.extend((0..model.objects.len() as ObjectId).filter_map(core));
         }
         for core in cores {

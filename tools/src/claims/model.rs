@@ -75,8 +75,10 @@ pub struct Thread {
     pub priority: u8,
     /// The highest that it may give.
     pub ceiling: u8,
-    /// Its time.
+    /// Its time; that with which it starts, if it is passive.
     pub context: Option<ObjectId>,
+    /// Whether it runs on its callers' time once it has started.
+    pub passive: bool,
     /// The vCPU that it runs.
     pub vcpu: Option<ObjectId>,
 }
@@ -213,6 +215,7 @@ impl Model {
                     context: context
                         .map(|it| self.is(it, |kind| matches!(kind, ObjectKind::SchedContext { .. })))
                         .transpose()?,
+                    passive: false,
                     vcpu: vcpu.map(|it| self.is(it, |kind| matches!(kind, ObjectKind::Vcpu { .. }))).transpose()?,
                 };
                 self.threads.push(thread);
@@ -233,7 +236,11 @@ impl Model {
                 let notification = self.is(notification, |kind| matches!(kind, ObjectKind::Notification))?;
                 self.interrupts.push((irq, notification));
             }
-            Record::StartPassive { tcb, .. } | Record::Start { tcb } => {
+            Record::StartPassive { tcb, .. } => {
+                let tcb = self.is(tcb, |kind| matches!(kind, ObjectKind::Tcb))?;
+                self.threads.iter_mut().filter(|thread| thread.tcb == tcb).for_each(|thread| thread.passive = true);
+            }
+            Record::Start { tcb } => {
                 self.is(tcb, |kind| matches!(kind, ObjectKind::Tcb))?;
             }
         }

@@ -2,10 +2,11 @@
 //! that breaks it.
 
 use super::defaults;
-use super::manifest::{ChannelKind, Time};
+use super::manifest::ChannelKind;
 use super::parse::units::show_size;
 use super::problem::{At, Problem, Span};
 use super::resolve::{Resolved, ResolvedChannel};
+use super::time;
 use abi::object::UNTYPED_BITS_MIN;
 
 /// Where guests' RAM begins.
@@ -26,35 +27,12 @@ pub const CONSOLE_CLIENTS_MAX: usize = 29;
 /// All that is wrong with a system.
 pub fn check(system: &Resolved) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for rule in [times, ram, raw_kernels, cmdlines, stacks, untypeds, fault_handlers, channels, calls, devices, clients]
-    {
+    let of_time = [time::times, time::cores, time::sums];
+    let others = [ram, raw_kernels, cmdlines, stacks, untypeds, fault_handlers, channels, calls, devices, clients];
+    for rule in of_time.into_iter().chain(others) {
         rule(system, &mut problems);
     }
     problems
-}
-
-fn times(system: &Resolved, problems: &mut Vec<Problem>) {
-    for vm in &system.vms {
-        time(&vm.vm.time, problems);
-    }
-    for component in &system.components {
-        time(&component.component.time, problems);
-    }
-}
-
-fn time(time: &Time, problems: &mut Vec<Problem>) {
-    for zero in [&time.budget_us, &time.period_us].into_iter().flatten().filter(|at| at.value == 0) {
-        problems.push(Problem::at(&zero.span, "no time at all", "zero").help("write at least \"1us\""));
-    }
-    if let (Some(budget), Some(period)) = (&time.budget_us, &time.period_us)
-        && budget.value > period.value
-    {
-        problems.push(
-            Problem::at(&budget.span, "the budget is longer than its period", "the budget")
-                .also(&period.span, "the period")
-                .help("nobody can run 12 ms in every 10: make the budget at most the period"),
-        );
-    }
 }
 
 fn ram(system: &Resolved, problems: &mut Vec<Problem>) {

@@ -60,6 +60,11 @@ pub fn share(time: &Time, default: Share) -> Share {
     }
 }
 
+/// The core that was asked for.
+pub fn core(time: &Time) -> u8 {
+    time.core.as_ref().map_or(0, |core| core.value.min(u8::MAX.into()) as u8)
+}
+
 /// The priority that was asked for.
 pub fn priority(time: &Time, default: u8) -> u8 {
     time.priority.as_ref().map_or(default, |priority| priority.value.min(PRIORITY_MAX) as u8)

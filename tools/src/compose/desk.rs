@@ -49,23 +49,25 @@ pub fn compose(
     stand_in: &mut dyn FnMut(&ProgramName) -> Result<Vec<u8>, String>,
 ) -> Result<Desk, Vec<Report>> {
     let stem = Path::new(name).file_stem().map_or("system".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let (source, system) = hold(Source::new(name, text.to_owned()), folder, None, &stem, None)?;
+    let (source, mut system) = hold(Source::new(name, text.to_owned()), folder, None, &stem, None)?;
     if let Some(vm) = system.vms.first() {
         let name = &vm.vm.name;
         let problem = Problem::at(&name.span, format!("`{}` is a VM, and the desk has none", name.value), "a guest")
             .help("a guest needs a processor: test its VMM's devices as plain values, and the VM in QEMU");
         return Err(source.reports(vec![problem]));
     }
+    // Its kernel is on one core, and so is everybody.
+    system.components.iter_mut().for_each(|it| it.component.time.core = None);
     let kernel_address = system.board.kernel_address as u32;
     let mut problems = Vec::new();
     let mut file = |name: ProgramName| {
         let code = match name {
-            ProgramName::Kernel => Ok(vec![0; KERNEL_BYTES as usize]),
+            ProgramName::Kernel | ProgramName::KernelSmp => Ok(vec![0; KERNEL_BYTES as usize]),
             ProgramName::ZimageHead => Ok(zimage_head()),
             _ => stand_in(&name),
         };
         let address = match name {
-            ProgramName::Kernel => kernel_address,
+            ProgramName::Kernel | ProgramName::KernelSmp => kernel_address,
             ProgramName::ZimageHead => 0,
             _ => protocol::layout::LINK,
         };

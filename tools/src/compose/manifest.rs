@@ -37,6 +37,8 @@ pub enum OnFault {
 /// Processor time that was asked for, in microseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Time {
+    /// Which core's.
+    pub core: Option<At<u64>>,
     /// Budget.
     pub budget_us: Option<At<u32>>,
     /// Period.

@@ -92,7 +92,8 @@ pub fn gather(system: &Resolved, inputs: &mut Inputs<'_>) -> Result<Materials, V
 
 /// Programs that the system needs: the kernel, the head of the zImage, root, then those of components.
 fn needed(system: &Resolved) -> Vec<ProgramName> {
-    let mut needed = vec![ProgramName::Kernel, ProgramName::ZimageHead, ProgramName::Root];
+    let kernel = if system.cores() > 1 { ProgramName::KernelSmp } else { ProgramName::Kernel };
+    let mut needed = vec![kernel, ProgramName::ZimageHead, ProgramName::Root];
     needed.extend(components(system));
     needed
 }

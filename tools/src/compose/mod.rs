@@ -26,6 +26,7 @@ mod report;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod time;
 
 pub use at_hand::Kept;
 pub use claims::{Subject, compiled_of, subject};
@@ -34,6 +35,7 @@ pub use materials::Inputs;
 pub use parse::check_name;
 pub use problem::render;
 pub use resolve::ProgramName;
+pub use time::CoreTime;
 
 use crate::workspace::{self, Package};
 use miette::Report;
@@ -60,6 +62,11 @@ impl Checked {
     pub fn subject(&self) -> Result<Subject, String> {
         let claims = self.system.claims.iter().map(|claim| claim.whole.clone()).collect();
         subject(&self.system.board, &self.compiled, claims)
+    }
+
+    /// The time of each core that it uses.
+    pub fn cores(&self) -> Vec<CoreTime> {
+        time::account(&self.system)
     }
 
     /// One line about it.
@@ -93,6 +100,8 @@ pub struct Built {
     pub report_html: PathBuf,
     /// Name of the board.
     pub board: String,
+    /// How many of its cores it uses.
+    pub cores: u32,
     /// Name of the build.
     pub build: u64,
     /// Who speaks on the wire, by id; the kernel first.
@@ -241,6 +250,7 @@ pub fn build(path: &Path, board: Option<&str>, output: &Path, inputs: &mut Input
         report_json: file("report.json", text.as_bytes())?,
         report_html: file("report.html", html.as_bytes())?,
         board: system.board.name.clone(),
+        cores: composed.plan.cores(),
         build: composed.build,
         speakers: speakers.collect(),
     })

@@ -1,6 +1,7 @@
 //! Names to things: the board, programs, files, and who talks to whom.
 
 use super::claims;
+use super::defaults;
 use super::manifest::{ChannelKind, Component, Manifest, OnFault, ProgramSource, Vm};
 use super::materials::NAME_ANOTHER;
 use super::problem::{At, Problem, did_you_mean, nearest};
@@ -30,6 +31,12 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// How many cores there must be: the first, and up to the last that somebody runs on.
+    pub fn cores(&self) -> u32 {
+        let times = self.vms.iter().map(|vm| &vm.vm.time).chain(self.components.iter().map(|it| &it.component.time));
+        times.map(|time| u32::from(defaults::core(time)) + 1).max().unwrap_or(1)
+    }
+
     /// The VM with the most RAM.
     pub fn largest_vm(&self) -> Option<usize> {
         (0..self.vms.len()).max_by_key(|&n| self.vms[n].vm.ram.value)
@@ -86,6 +93,8 @@ pub struct ResolvedComponent {
 pub enum ProgramName {
     /// The kernel, for the system's board.
     Kernel,
+    /// The same for several cores.
+    KernelSmp,
     /// What a zImage begins with.
     ZimageHead,
     /// `root`.

@@ -64,7 +64,7 @@ mod tests {
     fn deaths() -> Deaths {
         let logs =
             ["pong", "ping"].map(|name| LogSource { id: 5, name: name.into(), elf: format!("/no/{name}").into() });
-        Deaths::new(&Image { elf: "x".into(), board: "b".into(), channels: Vec::new(), logs: logs.into() })
+        Deaths::new(&Image { elf: "x".into(), board: "b".into(), cores: 1, channels: Vec::new(), logs: logs.into() })
     }
 
     #[test]

@@ -135,6 +135,7 @@ mod tests {
         let image = Image {
             elf: "x".into(),
             board: "b".into(),
+            cores: 1,
             channels: vec![channel(1, "echo", false), channel(2, "linux", true), channel(3, "other", true)],
             logs: Vec::new(),
         };

@@ -269,6 +269,7 @@ mod tests {
         let image = Image {
             elf: "x".into(),
             board: "b".into(),
+            cores: 1,
             channels: vec![
                 Channel { id: 1, name: "echo".into(), vm: false },
                 Channel { id: 2, name: "linux".into(), vm: true },
@@ -335,6 +336,7 @@ mod tests {
         let image = Image {
             elf: "x".into(),
             board: "b".into(),
+            cores: 1,
             channels: vec![Channel { id: 2, name: "linux".into(), vm: true }],
             logs: vec![LogSource { id: 5, name: "pong".into(), elf: "/no/pong.elf".into() }],
         };

@@ -27,7 +27,9 @@ pub struct Recipe<'a> {
     pub threads: u32,
     /// Priority of the first.
     pub priority: u8,
-    /// Time of the first.
+    /// The core of all of them,
+    pub core: u8,
+    /// and time there of the first.
     pub share: Share,
     /// Whether the first runs on its callers' time only.
     pub passive: bool,
@@ -132,7 +134,7 @@ impl Room {
             event_names: Vec::new(),
         };
         let Share { budget_us, period_us } = recipe.share;
-        let context = b.object(group, "context", ObjectKind::SchedContext { core: 0, budget_us, period_us });
+        let context = b.object(group, "context", ObjectKind::SchedContext { core: recipe.core, budget_us, period_us });
         room.thread(b, shared, 0, recipe.priority, Some(context));
         if let Some(first) = b.plan.threads.last_mut() {
             first.passive = recipe.passive;

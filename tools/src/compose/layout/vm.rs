@@ -29,6 +29,7 @@ pub fn make(
     program: (usize, &Program),
     loaded: &Loaded,
 ) -> Room {
+    let core = defaults::core(&vm.time);
     let guest_priority = defaults::priority(&vm.time, defaults::GUEST_PRIORITY);
     let recipe = Recipe {
         name: &vm.name.value,
@@ -43,6 +44,7 @@ pub fn make(
         stack_bytes: defaults::STACK_BYTES,
         threads: 1 + VCPUS,
         priority: guest_priority + defaults::EVENTS_ABOVE_GUEST,
+        core,
         share: defaults::VMM,
         passive: false,
         bind_events: false,
@@ -64,7 +66,7 @@ pub fn make(
     let nothing = b.object(group, "guest capabilities", ObjectKind::CNode { bits: abi::object::CNODE_BITS_MIN as u8 });
     for n in 0..VCPUS {
         let share = defaults::share(&vm.time, defaults::GUEST);
-        let context = ObjectKind::SchedContext { core: 0, budget_us: share.budget_us, period_us: share.period_us };
+        let context = ObjectKind::SchedContext { core, budget_us: share.budget_us, period_us: share.period_us };
         let reply = b.object(group, format!("reply {n}"), ObjectKind::Reply);
         let vcpu = b.object(group, format!("vCPU {n}"), ObjectKind::Vcpu { number: n as u8 });
         let guest = b.object(group, format!("guest {n}"), ObjectKind::Tcb);

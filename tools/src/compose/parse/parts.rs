@@ -39,6 +39,7 @@ fn check_name(kind: &str, at: &At<String>, problems: &mut Vec<Problem>) {
 
 fn time(section: &mut Section<'_, '_>, priority_max: u64, why: &str) -> Time {
     Time {
+        core: section.integer_because("core", 0, abi::zimage::CORES_MAX as u64 - 1, ", if the board has so many"),
         budget_us: section.duration_us("budget"),
         period_us: section.duration_us("period"),
         priority: section.integer_because("priority", 0, priority_max, why),
@@ -61,6 +62,7 @@ pub fn vm<'a>(name: At<String>, table: &'a DeTable<'a>, span: Span, problems: &m
         "load",
         "entry",
         "thumb",
+        "core",
         "priority",
         "budget",
         "period",
@@ -114,6 +116,7 @@ pub fn component<'a>(
     const KEYS: &[&str] = &[
         "crate",
         "elf",
+        "core",
         "priority",
         "budget",
         "period",

@@ -6,6 +6,7 @@ use crate::compose::parse::units::show_size;
 use crate::compose::problem::Problem;
 use abi::zimage::ROOM_BYTES;
 use kernel_core::boot::{BootError, BootPlan};
+use kernel_core::kernel::CORES_MAX;
 use kernel_core::memory_plan::free_ram;
 use kernel_core::sim::{Fresh, Machine, Ram, World};
 
@@ -40,13 +41,14 @@ pub fn boot(image: &Image<'_>) -> Result<World, Problem> {
         return Err(Problem::new("the payload does not lie in RAM").help("give guests smaller files"));
     }
     let fresh = free.iter().map(|range| (u64::from(range.base), u64::from(range.base) + u64::from(range.bytes)));
-    let machine = Machine::with_fresh(Fresh::new(fresh));
+    let mut machine = Machine::with_fresh(Fresh::new(fresh));
+    machine.core_count = (header.further_cores as usize + 1).min(CORES_MAX);
     let plan = BootPlan {
         ram: &free,
         payload: kernel.payload,
         header,
         counter_hz: COUNTER_HZ,
-        cores: board.cores,
+        cores: header.further_cores + 1,
         // Some page of the kernel's: only its capability matters here.
         kernel_log: kernel.base,
     };

@@ -3,6 +3,7 @@
 use super::graph::graph;
 use super::json::Report;
 use crate::compose::parse::units::show_size;
+use crate::compose::time::percent;
 use std::fmt::Write;
 
 const STYLE: &str = "body{font:15px/1.5 sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222}\
@@ -60,17 +61,23 @@ pub fn html(report: &Report) -> String {
         &["#from", "#bytes", "#free after the boot", "compartment", "#number"],
         rows,
     );
+    let rows = report.cores.iter().map(|line| {
+        let shares = [line.written_ppm, line.default_ppm, line.left_ppm].map(percent);
+        std::iter::once(line.core.to_string()).chain(shares).collect()
+    });
+    table(&mut page, "Time", true, &["#core", "#budgets written", "#budgets by default", "#left"], rows);
     let time = |us: Option<u32>| us.map_or("-".to_owned(), |us| format!("{us} us"));
     let rows = report.threads.iter().map(|line| {
         vec![
             line.compartment.clone(),
             line.name.clone(),
             line.priority.to_string(),
+            line.core.map_or("-".to_owned(), |core| core.to_string()),
             time(line.budget_us),
             time(line.period_us),
         ]
     });
-    table(&mut page, "Threads", true, &["compartment", "thread", "#priority", "#budget", "#period"], rows);
+    table(&mut page, "Threads", true, &["compartment", "thread", "#priority", "#core", "#budget", "#period"], rows);
     let rows = report
         .interrupts
         .iter()

@@ -7,6 +7,7 @@ use crate::compose::assemble::Composed;
 use crate::compose::layout::finish::size;
 use crate::compose::layout::plan::{Badge, Group, Object, Plan, Space, Thread};
 use crate::compose::resolve::Resolved;
+use crate::compose::time::{CoreTime, account};
 use serde::Serialize;
 use system::{Action, ObjectKind};
 
@@ -41,6 +42,8 @@ pub struct Report {
     pub mappings: Vec<Mapping>,
     /// Capabilities that were given away.
     pub capabilities: Vec<Capability>,
+    /// The time of each core that is used.
+    pub cores: Vec<CoreTime>,
     /// Threads.
     pub threads: Vec<ThreadLine>,
     /// Who can talk to whom.
@@ -151,6 +154,8 @@ pub struct ThreadLine {
     pub name: String,
     /// Priority.
     pub priority: u8,
+    /// Its core; none: that of its caller, or of the time that its VMM gives it.
+    pub core: Option<u8>,
     /// Budget in microseconds; none: it runs on its caller's time, or its VMM gives it some.
     pub budget_us: Option<u32>,
     /// Period in microseconds.
@@ -215,6 +220,7 @@ pub fn json(system: &Resolved, composed: &Composed) -> Report {
         objects: plan.ordered_objects().into_iter().map(|object| object_line(plan, object)).collect(),
         mappings: mappings(plan),
         capabilities: capabilities(plan),
+        cores: account(system),
         threads: threads(plan),
         flows: plan
             .flows
@@ -353,15 +359,18 @@ fn capabilities(plan: &Plan) -> Vec<Capability> {
 fn threads(plan: &Plan) -> Vec<ThreadLine> {
     let line = |thread: &Thread| {
         let share = thread.context.map(|context| plan.object(context).kind);
-        let (budget_us, period_us) = match share {
-            Some(ObjectKind::SchedContext { budget_us, period_us, .. }) => (Some(budget_us), Some(period_us)),
-            _ => (None, None),
+        let (core, budget_us, period_us) = match share {
+            Some(ObjectKind::SchedContext { core, budget_us, period_us }) => {
+                (Some(core), Some(budget_us), Some(period_us))
+            }
+            _ => (None, None, None),
         };
         let tcb = plan.object(thread.tcb);
         ThreadLine {
             compartment: owner(plan, tcb),
             name: tcb.name.clone(),
             priority: thread.priority,
+            core,
             budget_us,
             period_us,
         }

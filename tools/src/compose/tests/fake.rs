@@ -137,7 +137,7 @@ pub fn with_inputs<T>(use_them: impl FnOnce(&mut Inputs<'_>) -> T) -> T {
         for (n, name) in names.iter().enumerate() {
             let at = protocol::layout::LINK;
             let bytes = match name {
-                ProgramName::Kernel => kernel(boards::find(board).unwrap().kernel_address),
+                ProgramName::Kernel | ProgramName::KernelSmp => kernel(boards::find(board).unwrap().kernel_address),
                 ProgramName::Package(package) if package == "writable-code" => {
                     elf::write(at, &[piece(at, 100, 100, TEXT | DATA)])
                 }

@@ -3,6 +3,7 @@
 mod at_hand;
 mod broken;
 mod claims;
+mod cores;
 pub mod fake;
 pub mod round_trip;
 mod supervise;
