@@ -75,7 +75,7 @@ pub struct PayloadHeader {
     pub fault_action: u32,
     /// See `fault_action`.
     pub fault_delay_ms: u32,
-    /// Cores beside the first that the system uses: that many are started. A kernel for one core does not look at it.
+    /// Cores beside the first that the system uses: all of them are started, or it is not. A kernel for one core does not look at it.
     pub further_cores: u32,
 }
 

@@ -1,9 +1,10 @@
 //! The other cores: how they are started, and what each does before it comes to the gate.
 
 use crate::board::{POWER, Power};
+use crate::epitaph::cannot_start;
 use crate::hyp_map::{HMAIR0, HSCTLR, HTCR};
 use crate::platform::Armv7;
-use crate::{board, boot, cell, entry, klog, start, sysreg, timer, trap};
+use crate::{board, boot, cell, entry, start, sysreg, timer, trap};
 use core::sync::atomic::{AtomicU32, Ordering};
 use kernel_core::kernel::CORES_MAX;
 
@@ -21,18 +22,19 @@ const PSCI_CPU_ON: u32 = 0x8400_0003;
 /// What it returns for a core that is on its way (5.2.2).
 const PSCI_SUCCESS: u32 = 0;
 
-/// Starts so many cores, if the board has them and this kernel can run on them; how many run, this one included. One that does not
-/// come is told of, and those behind it are not used.
+/// Starts so many cores beside the first; how many run, this one included. The system needs them all: without one of them it does not
+/// start.
 pub(crate) fn start_all(further: u32) -> usize {
-    let wanted = if CORES_MAX == 1 { 1 } else { further.saturating_add(1).min(board::CORES) as usize };
-    let wanted = wanted.min(CORES_MAX);
+    if CORES_MAX == 1 {
+        return 1;
+    }
+    let wanted = further.saturating_add(1);
     for core in 1..wanted {
-        if !release(core as u32) || !comes(core) {
-            klog!("core {=usize} did not come up: {=usize} of {=usize} run", core, core, wanted);
-            return core;
+        if core >= board::CORES.min(CORES_MAX as u32) || !release(core) || !comes(core) {
+            cannot_start("a core that the system uses does not come up", core);
         }
     }
-    wanted
+    wanted as usize
 }
 
 /// Lets a core come. Whether there is such a core, as far as can be known.
@@ -47,7 +49,7 @@ fn release(core: u32) -> bool {
     }
 }
 
-fn comes(core: usize) -> bool {
+fn comes(core: u32) -> bool {
     let ticks = u64::from(PATIENCE_MS) * u64::from(sysreg::cntfrq::read() / 1000);
     let begin = timer::now();
     while timer::now().wrapping_sub(begin) < ticks {
