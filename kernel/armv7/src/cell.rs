@@ -47,7 +47,7 @@ pub unsafe fn install(kernel: Kernel<Armv7>) -> &'static mut Kernel<Armv7> {
 unsafe fn pass(call: Option<u32>) -> (&'static mut Kernel<Armv7>, bool) {
     let mut forgotten = false;
     if CORES_MAX > 1 {
-        GATE.enter(sysreg::core(), |note| run(note, call, &mut forgotten), || ());
+        GATE.enter(sysreg::core(), |note| run(note, call, &mut forgotten), core::hint::spin_loop);
     }
     // SAFETY: E; `install` came first, since nothing runs that could trap before it.
     (unsafe { (*KERNEL.0.get()).assume_init_mut() }, forgotten)
@@ -74,7 +74,7 @@ fn run(note: Note, call: Option<u32>, forgotten: &mut bool) {
 /// Has another core do an errand, and waits until it is done.
 #[cold]
 pub fn send(core: usize, errand: Errand) {
-    GATE.send(core, errand.note(), || gic::kick(core), || ());
+    GATE.send(core, errand.note(), || gic::kick(core), core::hint::spin_loop);
 }
 
 /// The kernel, after a trap that is no system call or an interrupt. If there is nothing to do but to go on, it does.

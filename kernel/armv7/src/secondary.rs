@@ -14,8 +14,8 @@ pub const CORES: usize = CORES_MAX;
 /// Cores that have come so far, by bits.
 static COME: AtomicU32 = AtomicU32::new(1);
 
-/// How long a core may take: firmware that powers one up takes some milliseconds.
-const PATIENCE_MS: u32 = 200;
+/// How long a core may take: firmware that powers one up takes some milliseconds, an emulator on a busy machine far longer.
+const PATIENCE_MS: u32 = 5_000;
 
 /// PSCI's CPU_ON (ARM DEN 0022 5.4), for who calls with 32 bits.
 const PSCI_CPU_ON: u32 = 0x8400_0003;
