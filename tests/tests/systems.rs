@@ -3,9 +3,12 @@
 use abi::vcpu::{BANKED_REGISTERS, CP32_REGISTERS, CP64_REGISTERS, TABLE};
 use bulkhead_tests::golden;
 use bulkhead_tests::harness::{Ended, Run};
+use bulkhead_tools::qemu::PROGRAM_VARIABLE;
 use hostile::calls;
 use hostile::encodings::{self, ALLOWED};
 use hostile::single::{Outcome, SINGLES};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 const BOARDS: [&str; 2] = ["qemu-virt", "vexpress-a15"];
 /// The most log lines that a hostile guest may cause.
@@ -151,4 +154,35 @@ fn a_hostile_component_gets_nowhere_and_those_beside_it_go_on() {
 fn guests_that_storm_with_interrupts_do_not_stop_the_one_beside_them() {
     let ended = Run::system("storms", 60).until(r"^\[victim\] alive 39").go().ended_with(0);
     ended.tells("attack 1").tells("attack 2");
+}
+
+#[test]
+fn components_and_a_guest_on_the_second_core_serve_those_on_the_first() {
+    for board in BOARDS {
+        let run = Run::system("cores", 120).board(board).prompt(r"\? $").input("hello there\n");
+        let ended = run.go().ended_with(0);
+        ended.never_tells("wrong:").never_tells("FAILED").never_tells("ERROR").says("bare", "all done");
+        ended.tells("ping 9: answered").tells("ping is done").tells("pong serves").tells("last VM is off");
+    }
+}
+
+#[test]
+fn who_spins_on_one_core_for_ever_is_not_felt_on_another() {
+    for board in BOARDS {
+        // Nobody is more urgent than the spinner: on one core nobody else would say a word.
+        let ended = Run::system("apart", 60).board(board).until("ping is done").go().ended_with(0);
+        ended.tells("ping 9: answered").never_tells("ERROR");
+    }
+}
+
+#[test]
+fn a_system_does_not_start_without_a_core_that_it_uses() {
+    let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join("one-core");
+    std::fs::write(&script, "#!/bin/sh\nexec qemu-system-arm \"$@\" -smp 1\n").expect("a file");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("it is this test's file");
+    for board in BOARDS {
+        let run = Run::system("apart", 60).board(board).variable(PROGRAM_VARIABLE, &script.display().to_string());
+        let ended = run.go().ended_with(1);
+        ended.tells("cannot start: a core that the system uses does not come up (00000001)");
+    }
 }

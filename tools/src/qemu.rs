@@ -59,7 +59,11 @@ pub fn arguments(board: &Board, elf: &Path, options: &Options) -> Result<Vec<Str
         machine = format!("{machine},{}", qemu.deterministic);
     }
     let mut words: Vec<String> = vec!["-M".into(), machine, "-cpu".into(), qemu.cpu.clone()];
-    words.extend(["-smp".into(), options.cores.max(1).to_string(), "-m".into(), qemu.memory_mib.to_string()]);
+    let cores = options.cores.max(1);
+    words.extend(["-smp".into(), cores.to_string(), "-m".into(), qemu.memory_mib.to_string()]);
+    if cores > 1 && !has_to_spare(cores) {
+        words.extend(["-accel", "tcg,thread=single"].map(String::from));
+    }
     // The wire is on standard input and output. No interrupt key of QEMU's own: all bytes belong to the guests.
     words.extend(["-display", "none", "-monitor", "none", "-nic", "none"].map(String::from));
     words.extend(["-chardev", "stdio,id=wire,signal=off", "-serial", "chardev:wire"].map(String::from));
@@ -73,6 +77,12 @@ pub fn arguments(board: &Board, elf: &Path, options: &Options) -> Result<Vec<Str
     words.extend(options.extra.iter().cloned());
     words.extend(["-kernel".into(), elf.display().to_string()]);
     Ok(words)
+}
+
+/// Whether the host has more processors than the machine has cores. If not, QEMU runs them in turns on one: a core that waits for the
+/// kernel's lock would keep the processor from the one that has it, for as long as the host's scheduler thinks fit.
+fn has_to_spare(cores: u32) -> bool {
+    std::thread::available_parallelism().is_ok_and(|host| host.get() > cores as usize)
 }
 
 /// A running QEMU. It is killed when this is dropped.
@@ -202,6 +212,9 @@ mod tests {
         assert!(
             plain.starts_with("-M virt,virtualization=on,gic-version=2,highmem=off -cpu cortex-a15 -smp 1 -m 1024")
         );
+        assert!(!plain.contains("-accel"));
+        let four = words(&Options { cores: 4, ..Options::default() });
+        assert!(four.contains("-smp 4 ") && four.contains("thread=single") != has_to_spare(4), "{four}");
         assert!(plain.contains("-nic none") && plain.ends_with("-kernel x.elf") && !plain.contains("-icount"));
         let fixed = words(&Options { deterministic: true, plugin: Some("p.so".into()), ..Options::default() });
         assert!(fixed.contains("-icount shift=0,sleep=off -seed 1 -rtc base=2024-01-01,clock=vm"), "{fixed}");
