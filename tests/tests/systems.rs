@@ -167,6 +167,20 @@ fn components_and_a_guest_on_the_second_core_serve_those_on_the_first() {
 }
 
 #[test]
+fn a_hostile_guest_on_one_core_harms_nobody_there_or_on_another() {
+    for board in BOARDS {
+        let ended = Run::system("neighbours", 120).board(board).go().ended_with(0);
+        undisturbed(&ended, "left", 1, 60);
+        undisturbed(&ended, "right", 2, 60);
+        ended
+            .says("hostile", "survived")
+            .tells("crashing crashed: stopped")
+            .never_tells("FAILED")
+            .never_tells("wrong:");
+    }
+}
+
+#[test]
 fn who_spins_on_one_core_for_ever_is_not_felt_on_another() {
     for board in BOARDS {
         // Nobody is more urgent than the spinner: on one core nobody else would say a word.
