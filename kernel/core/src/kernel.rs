@@ -10,13 +10,7 @@ use crate::vcpu::Vcpu;
 use crate::{Platform, ready::ReadyQueues};
 
 /// Cores that the kernel can run on. A kernel for one core has no lock, and nothing of what stands in `cores.rs`.
-pub const CORES_MAX: usize = if cfg!(feature = "smp") {
-    abi::zimage::CORES_MAX
-} else if cfg!(any(test, feature = "sim")) {
-    2
-} else {
-    1
-};
+pub const CORES_MAX: usize = if cfg!(any(test, feature = "sim", feature = "smp")) { abi::zimage::CORES_MAX } else { 1 };
 
 /// What belongs to one core.
 #[derive(Clone, PartialEq, Eq)]
