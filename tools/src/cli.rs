@@ -119,7 +119,8 @@ enum New {
 }
 
 /// Exit codes: 0 when --until matched or, without it, the system powered off; 1 when something crashed that no policy covers, or
-/// the system ended before --until matched; 2 for bad input, 124 at the timeout, 125 when QEMU was killed, 130 when interrupted.
+/// the system ended before --until matched; 2 for bad input, 124 at the timeout, 125 when QEMU was killed, 130 when interrupted, 141 when
+/// nobody reads the output any more.
 #[derive(Args, Debug)]
 struct RunArguments {
     /// The manifest, or the image.json that `build` wrote

@@ -11,6 +11,8 @@ pub const EXIT_BAD_INPUT: u8 = 2;
 pub const EXIT_QEMU_KILLED: u8 = 125;
 /// Exit code: time ran out.
 pub const EXIT_TIMEOUT: u8 = 124;
+/// Exit code: who read standard output has gone. The same as a shell tells of a program that SIGPIPE ended.
+pub const EXIT_NOBODY_READS: u8 = 141;
 /// Exit code: the user interrupted.
 pub const EXIT_INTERRUPTED: u8 = 130;
 
@@ -44,6 +46,14 @@ impl Failure {
     pub fn exit(mut self, exit: u8) -> Self {
         self.exit = exit;
         self
+    }
+
+    /// Standard output that takes no more.
+    pub fn output(error: &std::io::Error) -> Self {
+        let exit = if error.kind() == std::io::ErrorKind::BrokenPipe { EXIT_NOBODY_READS } else { EXIT_BAD_INPUT };
+        Self::new(format!("standard output can't be written: {error}"))
+            .mend("send it to a file or a pipe that takes it, with space left")
+            .exit(exit)
     }
 
     /// A file or folder that can't be used.

@@ -242,6 +242,28 @@ fn an_interrupt_ends_the_machine_too() {
     assert_gone(&fake);
 }
 
+#[test]
+fn output_that_cannot_be_written_is_told_and_a_reader_that_has_gone_is_no_interrupt() {
+    let fake = Fake::new("unwritten", "while :; do echo boot; sleep 0.01; done");
+    let mut full = fake.command(&["--timeout", "60"]);
+    let output = full.stdout(File::options().write(true).open("/dev/full").unwrap()).output().unwrap();
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.matches("standard output can't be written").count() == 1 && said.contains("to mend it"), "{said}");
+
+    let mut child = fake.command(&["--timeout", "60"]).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(ended(&mut child).code(), Some(141));
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+
+    // A line that the machine's end completes counts as well.
+    let fake = Fake::new("unwritten-end", &format!("printf boot; {POWER_OFF}"));
+    let output = fake.command(&[]).stdout(File::options().write(true).open("/dev/full").unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+}
+
 fn ended(child: &mut Child) -> std::process::ExitStatus {
     let deadline = Instant::now() + Duration::from_secs(30);
     while Instant::now() < deadline {

@@ -10,7 +10,9 @@ pub mod screen_terminal;
 pub mod session;
 
 use crate::decode::Decoders;
-use crate::failure::{EXIT_BAD_INPUT, EXIT_CRASHED, EXIT_INTERRUPTED, EXIT_TIMEOUT, Failure, Result};
+use crate::failure::{
+    EXIT_BAD_INPUT, EXIT_CRASHED, EXIT_INTERRUPTED, EXIT_NOBODY_READS, EXIT_TIMEOUT, Failure, Result,
+};
 use crate::image::{Image, KERNEL_NAME};
 use crate::qemu::{self, End, Qemu};
 use crate::{epitaph, interrupt, wire};
@@ -61,6 +63,8 @@ enum Outcome {
     TimedOut,
     Quit,
     Interrupted,
+    /// Nothing more can be written.
+    Unwritten,
     /// The wire is closed: QEMU has ended or is about to.
     Closed,
 }
@@ -152,7 +156,8 @@ pub fn run(image: &Image, options: &Options) -> Result<u8> {
     run.session.finish(&mut run.display);
     run.flush();
     drop(raw_mode);
-    conclude(outcome, &run, qemu, options)
+    let code = conclude(outcome, &run, qemu, options)?;
+    unwritten(&run, code)
 }
 
 fn conclude(outcome: Outcome, run: &Run, qemu: Qemu, options: &Options) -> Result<u8> {
@@ -175,8 +180,19 @@ fn conclude(outcome: Outcome, run: &Run, qemu: Qemu, options: &Options) -> Resul
             Ok(EXIT_TIMEOUT)
         }
         Outcome::Interrupted => Ok(EXIT_INTERRUPTED),
+        Outcome::Unwritten => Ok(EXIT_NOBODY_READS),
         Outcome::Closed => closed(run, qemu.end()?, options),
     }
+}
+
+/// Who reads no more has what they wanted: that is told by the code alone, as by any program in a pipe. Anything else that swallows
+/// output is a failure, also of a run that ended well.
+fn unwritten(run: &Run, code: u8) -> Result<u8> {
+    let Some(failure) = run.broken().map(Failure::output) else { return Ok(code) };
+    if failure.exit == EXIT_NOBODY_READS {
+        return Ok(code);
+    }
+    Err(if [0, EXIT_NOBODY_READS].contains(&code) { failure } else { failure.exit(code) })
 }
 
 /// The machine has ended by itself: well, if it switched itself off, nobody waits for a line that never came, and root did not give up
@@ -253,8 +269,12 @@ impl Run {
             if timeout.is_some_and(|timeout| self.started.elapsed() >= timeout) {
                 return Outcome::TimedOut;
             }
-            if !self.flush() || self.interrupted.load(Ordering::Relaxed) {
+            if self.interrupted.load(Ordering::Relaxed) {
                 return Outcome::Interrupted;
+            }
+            self.flush();
+            if self.broken().is_some() {
+                return Outcome::Unwritten;
             }
         }
     }
@@ -280,13 +300,18 @@ impl Run {
         let _ = self.input.send(bytes.to_vec());
     }
 
-    fn flush(&mut self) -> bool {
+    fn flush(&mut self) {
         match &mut self.display {
             Display::Piped(screen) => screen.flush(),
-            Display::Terminal(screen) => {
-                screen.flush();
-                true
-            }
+            Display::Terminal(screen) => screen.flush(),
+        }
+    }
+
+    /// Why nothing more can be written. A terminal that is gone tells it by the end of its input.
+    fn broken(&self) -> Option<&std::io::Error> {
+        match &self.display {
+            Display::Piped(screen) => screen.broken(),
+            Display::Terminal(_) => None,
         }
     }
 
