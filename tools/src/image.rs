@@ -67,6 +67,10 @@ pub const KERNEL_NAME: &str = "kernel";
 impl Image {
     /// Reads what [`Image::write`] wrote. Paths in it are relative to the file.
     pub fn read(path: &Path) -> Result<Self> {
+        // A device or a pipe may never end.
+        if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            return Err(Failure::path(path, "this is a device or the like, not a plain file").mend(WHICH));
+        }
         let text = std::fs::read_to_string(path).map_err(|error| {
             let failure = match error.kind() {
                 ErrorKind::NotFound => Failure::path(path, "there is no such file"),

@@ -1,13 +1,13 @@
 //! What must hold of a system before anything is built. Every rule looks at the whole system and notes all
 //! that breaks it.
 
+use super::amounts::{stacks, times, untypeds};
 use super::defaults;
 use super::manifest::ChannelKind;
 use super::parse::units::show_size;
 use super::problem::{At, Problem, Span};
 use super::resolve::{Resolved, ResolvedChannel};
 use super::time;
-use abi::object::UNTYPED_BITS_MIN;
 
 /// Where guests' RAM begins.
 pub const GUEST_RAM_BASE: u64 = protocol::layout::GUEST_RAM as u64;
@@ -108,18 +108,6 @@ fn cmdlines(system: &Resolved, problems: &mut Vec<Problem>) {
     }
 }
 
-fn stacks(system: &Resolved, problems: &mut Vec<Problem>) {
-    for stack in system.components.iter().filter_map(|component| component.component.stack.as_ref()) {
-        if !stack.value.is_multiple_of(4096) || stack.value == 0 || stack.value > defaults::STACK_BYTES_MAX {
-            let message = format!("a stack can't be of {}", show_size(stack.value));
-            problems.push(
-                Problem::at(&stack.span, message, "not possible")
-                    .help(format!("stacks come in pieces of 4KiB, up to {}", show_size(defaults::STACK_BYTES_MAX))),
-            );
-        }
-    }
-}
-
 /// A channel that joins a component with itself is told of by `twice`.
 fn fault_handlers(system: &Resolved, problems: &mut Vec<Problem>) {
     for (n, component) in system.components.iter().enumerate() {
@@ -128,20 +116,6 @@ fn fault_handlers(system: &Resolved, problems: &mut Vec<Problem>) {
             problems.push(
                 Problem::at(&handler.span, message, "itself")
                     .help("a thread that has faulted runs no more: name another component, or none for root"),
-            );
-        }
-    }
-}
-
-fn untypeds(system: &Resolved, problems: &mut Vec<Problem>) {
-    const LEAST: u64 = 1 << UNTYPED_BITS_MIN;
-    for untyped in system.components.iter().filter_map(|component| component.component.untyped.as_ref()) {
-        if !untyped.value.is_power_of_two() || !(LEAST..=defaults::UNTYPED_BYTES_MAX).contains(&untyped.value) {
-            let message = format!("an untyped can't be of {}", show_size(untyped.value));
-            let most = show_size(defaults::UNTYPED_BYTES_MAX);
-            problems.push(
-                Problem::at(&untyped.span, message, "not possible")
-                    .help(format!("it has a power of two of bytes, {} to {most}", show_size(LEAST))),
             );
         }
     }

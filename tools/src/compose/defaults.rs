@@ -30,6 +30,11 @@ pub const SPARE_SLOTS: u32 = 16;
 /// and for what it makes of its own untyped memory.
 pub const UNTYPED_SLOTS: u32 = 64;
 
+/// The least budget in microseconds: what the kernel lends a server of the next refill must be in it.
+pub const BUDGET_US_MIN: u32 = abi::fault::OVERDRAFT_US;
+/// A guest has at least this part of its core's time: what boots in seconds takes an hour then.
+pub const GUEST_PART_MIN: u32 = 1000;
+
 /// Budget and period in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {

@@ -5,6 +5,7 @@
 //! [`pack`] the image, [`replay`] boots it on the desk, [`report`] says what people and machines may want to know of it. Only [`materials`] and this
 //! file touch the world. [`desk`] composes for a test that has the programs itself.
 
+mod amounts;
 mod assemble;
 mod at_hand;
 mod check;
@@ -145,6 +146,13 @@ fn read(path: &Path) -> Result<String, Problem> {
     let manifest = "name a manifest, such as tests/systems/pair.toml";
     if !path.exists() {
         return Err(Problem::new(format!("{name}: there is no such file")).help(manifest));
+    }
+    // A device or a pipe may never end.
+    if let Ok(found) = path.metadata()
+        && !found.is_file()
+    {
+        let kind = if found.is_dir() { "a folder" } else { "a device or the like" };
+        return Err(Problem::new(format!("{name}: this is {kind}, not a plain file")).help(manifest));
     }
     let bytes = std::fs::read(path).map_err(|error| Problem::new(format!("{name}: {error}")).help(manifest))?;
     if elf::is_elf(&bytes) {

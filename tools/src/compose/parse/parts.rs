@@ -1,6 +1,7 @@
 //! The named tables: VMs, components, channels.
 
-use super::section::Section;
+use super::section::{ADDRESS_MAX, Section};
+use crate::compose::check::GUEST_RAM_BASE;
 use crate::compose::defaults;
 use crate::compose::manifest::{Channel, ChannelKind, Component, ConsoleKind, Endings, ProgramSource, Time, Vm};
 use crate::compose::problem::{At, Problem, Span};
@@ -91,8 +92,8 @@ pub fn vm<'a>(name: At<String>, table: &'a DeTable<'a>, span: Span, problems: &m
         console: section.choice("console", &consoles).map_or(ConsoleKind::Pl011, |chosen| chosen.value),
         cmdline: section.string("cmdline"),
         initrd: section.string("initrd"),
-        load: section.integer("load", 0, 0xffff_ffff),
-        entry: section.integer("entry", 0, 0xffff_ffff),
+        load: section.integer_such_as("load", 0, ADDRESS_MAX, GUEST_RAM_BASE),
+        entry: section.integer_such_as("entry", 0, ADDRESS_MAX, GUEST_RAM_BASE),
         thumb: section.boolean("thumb").unwrap_or(false),
         time: time(&mut section, of_guests, ", since its VMM's threads have up to 10 more, and root has 200"),
         ends: Endings {

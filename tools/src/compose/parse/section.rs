@@ -5,6 +5,9 @@ use crate::compose::problem::{At, Problem, Span, did_you_mean};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// The last address that a component or a guest's kernel can have. A number that goes up to it is an address.
+pub const ADDRESS_MAX: u64 = 0xffff_ffff;
+
 /// A table that is being read.
 pub struct Section<'a, 'p> {
     /// How messages call it, such as `[vm.linux]`.
@@ -128,7 +131,12 @@ impl<'a, 'p> Section<'a, 'p> {
     fn number(&mut self, key: &str, (least, most): (u64, u64), example: u64, why: &str) -> Option<At<u64>> {
         let value = self.get(key)?;
         let Some(number) = value.get_ref().as_integer() else {
-            self.mistyped(key, value, "a number", &format!("write {key} = {example}"));
+            let help = match value.get_ref().as_str().filter(|text| is_number(text)) {
+                Some(text) => format!("take the quotes off: write {key} = {}", text.trim()),
+                None if most == ADDRESS_MAX => format!("write {key} = {example:#x}"),
+                None => format!("write {key} = {example}"),
+            };
+            self.mistyped(key, value, "a number", &help);
             return None;
         };
         match u64::from_str_radix(number.as_str(), number.radix()) {
@@ -136,7 +144,7 @@ impl<'a, 'p> Section<'a, 'p> {
             _ => {
                 let message = format!("`{key}` in {} is out of range", self.title);
                 let help = match most {
-                    0xffff_ffff => "it is an address of 32 bits".to_owned(),
+                    ADDRESS_MAX => "it is an address of 32 bits".to_owned(),
                     _ => format!("it goes from {least} to {most}{why}"),
                 };
                 self.problems.push(Problem::at(&value.span(), message, "out of range").help(help));
@@ -231,6 +239,12 @@ impl<'a, 'p> Section<'a, 'p> {
         let value = self.get(key)?;
         value.get_ref().as_table().map(|table| (table, value.span()))
     }
+}
+
+/// Whether a text would be a number if it stood without quotes.
+fn is_number(text: &str) -> bool {
+    let bare = toml::from_str::<toml::Table>(&format!("bare = {}", text.trim()));
+    bare.is_ok_and(|table| table.len() == 1 && table["bare"].as_integer().is_some_and(|number| number >= 0))
 }
 
 fn article(type_name: &str) -> String {

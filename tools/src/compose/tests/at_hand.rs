@@ -3,8 +3,9 @@
 use super::fake::{Folder, component, declaring, zimage};
 use crate::compose::parse::units;
 use crate::compose::problem::{Source, render};
-use crate::compose::{Kept, check_text};
-use std::path::PathBuf;
+use crate::compose::{Kept, check, check_text};
+use crate::image::Image;
+use std::path::{Path, PathBuf};
 
 /// What is said of a system with those tables; `None`: nothing.
 fn told(folder: &Folder, tables: &str, kept: &Kept<'_>) -> Option<String> {
@@ -100,4 +101,20 @@ fn how_much_ram_the_board_has_for_a_vm_is_told_and_is_so() {
     let most = units::size(most.unwrap_or_else(|| panic!("{text}"))).unwrap();
     assert_eq!(vms(&units::show_size(most)), None);
     assert!(vms(&units::show_size(most + (2 << 20))).is_some(), "{text}");
+}
+
+#[test]
+fn a_manifest_that_is_no_plain_file_is_told_and_not_waited_for() {
+    let folder = Folder::new();
+    let pipe = folder.0.join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    for path in [pipe.as_path(), Path::new("/dev/zero"), folder.0.as_path()] {
+        let text = render(&check(path, None).err().unwrap(), false);
+        let kind = if path.is_dir() { "this is a folder" } else { "this is a device or the like" };
+        assert!(text.contains(kind) && text.contains("not a plain file") && text.contains("help: "), "{text}");
+    }
+    for path in [&pipe, Path::new("/dev/zero")] {
+        let failure = Image::read(path).unwrap_err();
+        assert!(failure.what.contains("not a plain file") && failure.mend.is_some(), "{failure}");
+    }
 }
