@@ -2,6 +2,7 @@
 
 use crate::apt_root::{AptRoot, Package};
 use crate::failure::{Failure, Result};
+use crate::guest_record::{self, Record};
 use crate::workspace;
 use std::path::{Path, PathBuf};
 
@@ -40,15 +41,21 @@ pub fn kernel(flavour: &str) -> Result<PathBuf> {
     })
 }
 
-/// The kernel of that name, if it was fetched before.
-pub fn kept(name: &str) -> Option<PathBuf> {
-    let folder = home().join(name.strip_prefix(PREFIX)?);
-    complete(&folder.join(KERNEL), Some(&folder.join(MODULES_FOLDER))).then(|| folder.join(KERNEL))
+/// The kernel of that name, if it was fetched before; the error if it was damaged since.
+pub fn kept(name: &str) -> Option<Result<PathBuf>> {
+    found(&home().join(name.strip_prefix(PREFIX)?), KERNEL, Some(MODULES_FOLDER))
 }
 
-/// The busybox, if it was fetched before.
-pub fn kept_busybox() -> Option<PathBuf> {
-    Some(home().join(BUSYBOX).join(BUSYBOX)).filter(|path| complete(path, None))
+/// The busybox, if it was fetched before; the error if it was damaged since.
+pub fn kept_busybox() -> Option<Result<PathBuf>> {
+    found(&home().join(BUSYBOX), BUSYBOX, None)
+}
+
+/// The file `file` in `folder`, if it was fetched before, with the folder of what belongs to it.
+fn found(folder: &Path, file: &str, beside: Option<&str>) -> Option<Result<PathBuf>> {
+    let path = folder.join(file);
+    let beside = beside.map(|beside| folder.join(beside));
+    complete(&path, beside.as_deref()).then(|| guest_record::intact(folder, file).map(|()| path))
 }
 
 /// Whether a file is there, and the folder of what belongs to it.
@@ -76,16 +83,7 @@ fn is_module(path: &Path) -> bool {
 
 /// What is known of a file that [`kernel`] or [`busybox`] returned: package, version and SHA-256.
 pub fn origin(file: &Path) -> Result<Package> {
-    let path = file.with_file_name("package.toml");
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure::path(&path, error))?;
-    #[derive(serde::Deserialize)]
-    struct Kept {
-        name: String,
-        version: String,
-        sha256: String,
-    }
-    let kept: Kept = toml::from_str(&text).map_err(|error| Failure::path(&path, error))?;
-    Ok(Package { name: kept.name, version: kept.version, sha256: kept.sha256, depends: String::new() })
+    Ok(Record::read(file.parent().unwrap_or(Path::new("")))?.package)
 }
 
 /// The meta package depends on the versioned one.
@@ -142,15 +140,12 @@ fn cached(
     modules: Option<&str>,
     choose: impl Fn(&AptRoot) -> Result<Package>,
 ) -> Result<PathBuf> {
-    let path = folder.join(file);
-    let modules = modules.map(|modules| folder.join(modules));
-    let complete = || complete(&path, modules.as_deref());
-    if complete() {
-        return Ok(path);
+    if let Some(kept) = found(folder, file, modules) {
+        return kept;
     }
     let _lock = workspace::lock(&workspace::own())?;
-    if complete() {
-        return Ok(path);
+    if let Some(kept) = found(folder, file, modules) {
+        return kept;
     }
     let apt = AptRoot::open(&workspace::own().join("apt"), ARCHITECTURE)?;
     let unpacked = workspace::own().join("unpacked");
@@ -165,27 +160,30 @@ fn cached(
         apt.update()?;
         attempt()
     })?;
-    let found = find(&unpacked, file)
+    let unpacked_file = find(&unpacked, file)
         .ok_or_else(|| Failure::new(format!("{} {} holds no {file}", package.name, package.version)))?;
     // A kernel and its modules belong together: the old ones go first, the kernel comes last.
+    let path = folder.join(file);
     let _ = std::fs::remove_file(&path);
-    if let Some(modules) = &modules {
-        let _ = std::fs::remove_dir_all(modules);
-        workspace::make_folder(modules)?;
+    let mut record = Record::new(package);
+    if let Some(modules) = modules {
+        let _ = std::fs::remove_dir_all(folder.join(modules));
+        workspace::make_folder(&folder.join(modules))?;
         for module in find_modules(&unpacked) {
-            keep(&module, &modules.join(module.file_name().unwrap_or_default()))?;
+            let name = module.file_name().unwrap_or_default().to_string_lossy();
+            record.keep(folder, &format!("{modules}/{name}"), &read(&module)?)?;
         }
     }
-    let kept = toml::to_string(&package).map_err(|error| Failure::new(error.to_string()))?;
-    workspace::write(&folder.join("package.toml"), kept.as_bytes())?;
-    keep(&found, &path)?;
+    let bytes = read(&unpacked_file)?;
+    record.note(file, &bytes);
+    record.write(folder)?;
+    workspace::write(&path, &bytes)?;
     let _ = std::fs::remove_dir_all(&unpacked);
     Ok(path)
 }
 
-fn keep(found: &Path, path: &Path) -> Result<()> {
-    let bytes = std::fs::read(found).map_err(|error| Failure::path(found, error))?;
-    workspace::write(path, &bytes)
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Failure::path(path, error))
 }
 
 #[cfg(test)]
@@ -201,6 +199,29 @@ mod tests {
         let name = real_kernel(&meta("initramfs-tools, linux-image-6.1.0-1-armmp-lpae (= 6.1.1-1)")).unwrap();
         assert_eq!(name, "linux-image-6.1.0-1-armmp-lpae");
         assert!(real_kernel(&meta("linux-image-dbg")).is_err());
+    }
+
+    #[test]
+    fn what_was_fetched_is_found_and_what_was_damaged_since_is_told() {
+        let folder = std::env::temp_dir().join(format!("bulkhead-kept-{}", std::process::id()));
+        assert!(found(&folder, KERNEL, Some(MODULES_FOLDER)).is_none());
+        let mut record = Record::new(meta(""));
+        record.keep(&folder, "modules/virtio_mmio.ko", b"m").unwrap();
+        record.write(&folder).unwrap();
+        assert!(found(&folder, KERNEL, Some(MODULES_FOLDER)).is_none(), "the kernel has not come yet");
+        record.keep(&folder, KERNEL, b"kernel").unwrap();
+        record.write(&folder).unwrap();
+        assert_eq!(found(&folder, KERNEL, Some(MODULES_FOLDER)), Some(Ok(folder.join(KERNEL))));
+        for (file, bytes) in [(KERNEL, "kern"), ("modules/virtio_mmio.ko", "")] {
+            let whole = std::fs::read(folder.join(file)).unwrap();
+            std::fs::write(folder.join(file), bytes).unwrap();
+            let fetched = cached(&folder, KERNEL, Some(MODULES_FOLDER), |_| Err(Failure::new("nothing is fetched")));
+            let failure = fetched.unwrap_err();
+            assert!(failure.what.contains("damaged") && failure.what.contains(file), "{failure}");
+            assert!(failure.mend.unwrap().contains("remove the folder"));
+            std::fs::write(folder.join(file), whole).unwrap();
+        }
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

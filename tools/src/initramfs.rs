@@ -179,13 +179,14 @@ pub fn build(kernel: Option<&str>) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// What [`build`] would write, if all that it needs was fetched before.
-pub fn kept(kernel: Option<&str>) -> Option<Vec<u8>> {
+/// What [`build`] would write, if all that it needs was fetched before; the error if some of it was damaged since.
+pub fn kept(kernel: Option<&str>) -> Option<Result<Vec<u8>>> {
     let kernel = match kernel {
         Some(name) => Some(guest_files::kept(name)?),
         None => None,
     };
-    contents(&guest_files::kept_busybox()?, kernel.as_deref()).ok()
+    let busybox = guest_files::kept_busybox()?;
+    Some(kernel.transpose().and_then(|kernel| contents(&busybox?, kernel.as_deref())))
 }
 
 fn contents(busybox: &Path, kernel: Option<&Path>) -> Result<Vec<u8>> {

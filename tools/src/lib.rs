@@ -20,6 +20,7 @@ pub mod diff_command;
 pub mod epitaph;
 pub mod failure;
 pub mod guest_files;
+pub mod guest_record;
 pub mod image;
 pub mod initramfs;
 pub mod interrupt;

@@ -156,6 +156,7 @@ const ON_HOST: &[&str] = &[
     "assert_cmd",
     "clap",
     "cpio",
+    "crc32fast",
     "ctrlc",
     "defmt-decoder",
     "dtoolkit",

@@ -7,15 +7,16 @@ use super::interfaces;
 use super::materials::{self, ProgramFile};
 use super::problem::{At, Problem};
 use super::resolve::{FileSource, ProgramName, Resolved, ResolvedVm};
+use crate::failure::{Failure, Result as Obtained};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What the tool fetched or made for earlier builds. It fetches and builds nothing.
+/// What the tool fetched or made for earlier builds. It fetches and builds nothing. An error: it was damaged since.
 pub struct Kept<'a> {
     /// A guest's kernel by a name such as `debian:armmp-lpae`.
-    pub kernel: &'a dyn Fn(&str) -> Option<PathBuf>,
+    pub kernel: &'a dyn Fn(&str) -> Option<Obtained<PathBuf>>,
     /// The initial file system with a shell, for a kernel of that name; `None`: for one of the user's own.
-    pub shell: &'a dyn Fn(Option<&str>) -> Option<Vec<u8>>,
+    pub shell: &'a dyn Fn(Option<&str>) -> Option<Obtained<Vec<u8>>>,
 }
 
 impl Kept<'static> {
@@ -69,20 +70,27 @@ fn elves(system: &Resolved, problems: &mut Vec<Problem>) -> Vec<ProgramFile> {
 /// needs, and so is the other way round: what does not fit then will never fit.
 fn guest(vm: &ResolvedVm, kept: &Kept<'_>, problems: &mut Vec<Problem>) -> Option<Loaded> {
     let before = problems.len();
-    let mut file = |path: &PathBuf, at: &At<String>| {
+    let file = |path: &PathBuf, at: &At<String>, problems: &mut Vec<Problem>| {
         let problem =
             |error| problems.push(Problem::at(&at.span, error, "can't be read").help(materials::NAME_ANOTHER));
         materials::read(path).map(Arc::new).map_err(problem).ok()
     };
     let kernel = match &vm.kernel {
-        FileSource::Path(path) => file(path, &vm.vm.kernel),
-        // What was kept and can't be read is fetched anew, or told of then.
-        FileSource::Known(name) => (kept.kernel)(name).and_then(|path| materials::read(&path).ok()).map(Arc::new),
+        FileSource::Path(path) => file(path, &vm.vm.kernel, problems),
+        FileSource::Known(name) => (kept.kernel)(name).and_then(|kept| {
+            let bytes = kept.and_then(|path| materials::read(&path).map_err(Failure::new));
+            bytes.map(Arc::new).map_err(|failure| problems.push(materials::problem(&vm.vm.kernel, failure))).ok()
+        }),
         FileSource::Shell => None,
     };
     let initrd = match (&vm.initrd, &vm.vm.initrd) {
-        (Some(FileSource::Path(path)), Some(at)) => file(path, at),
-        (Some(FileSource::Shell), _) => (kept.shell)(vm.kernel.fetched()).map(Arc::new),
+        (Some(FileSource::Path(path)), Some(at)) => file(path, at, problems),
+        // A damaged kernel's shell has the same problem.
+        (Some(FileSource::Shell), Some(at)) if problems.len() == before => {
+            (kept.shell)(vm.kernel.fetched()).and_then(|bytes| {
+                bytes.map(Arc::new).map_err(|failure| problems.push(materials::problem(at, failure))).ok()
+            })
+        }
         _ => None,
     };
     if problems.len() > before {

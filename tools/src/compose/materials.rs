@@ -115,6 +115,12 @@ pub fn components(system: &Resolved) -> Vec<ProgramName> {
 /// What mends a file that can't be had, if nothing better is known.
 pub const NAME_ANOTHER: &str = "name another, or the path of a file that can be read";
 
+/// What is told of a guest's file that can't be had.
+pub fn problem(at: &At<String>, failure: Failure) -> Problem {
+    let mend = failure.mend.unwrap_or_else(|| NAME_ANOTHER.to_owned());
+    Problem::at(&at.span, failure.what, "can't be had").help(mend)
+}
+
 /// Reads a file; the error names it.
 pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
@@ -136,11 +142,7 @@ fn guests(system: &Resolved, inputs: &mut Inputs<'_>, problems: &mut Vec<Problem
                 Ok(bytes)
             }
         });
-        let problem = |failure: Failure| {
-            let mend = failure.mend.unwrap_or_else(|| NAME_ANOTHER.to_owned());
-            Problem::at(&at.span, failure.what, "can't be had").help(mend)
-        };
-        bytes.map_err(|error| problems.push(problem(error))).ok()
+        bytes.map_err(|error| problems.push(problem(at, error))).ok()
     };
     let mut guests = Vec::new();
     for vm in &system.vms {

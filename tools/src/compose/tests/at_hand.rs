@@ -4,8 +4,9 @@ use super::fake::{Folder, component, declaring, zimage};
 use crate::compose::parse::units;
 use crate::compose::problem::{Source, render};
 use crate::compose::{Kept, check, check_text};
+use crate::failure::Failure;
 use crate::image::Image;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What is said of a system with those tables; `None`: nothing.
 fn told(folder: &Folder, tables: &str, kept: &Kept<'_>) -> Option<String> {
@@ -70,20 +71,27 @@ fn what_was_fetched_is_read_and_of_what_was_not_only_what_is_sure_is_said() {
     assert!(without.contains("ram = \"42MiB\"") && !without.contains("kernel needs"), "{without}");
     // The kernel was fetched, and what its shell needs was not.
     let zimage = folder.write("vmlinuz", &zimage(5_000_000, 19_000_000));
-    let kernel = |name: &str| (name == "debian:armmp").then(|| zimage.clone());
+    let kernel = |name: &str| (name == "debian:armmp").then(|| Ok(zimage.clone()));
     let half = Kept { kernel: &kernel, shell: &|_| None };
     let shell = "ram = \"32MiB\"\ninitrd = \"shell\"";
     let told_half = told(&folder, &vm(shell), &half).unwrap();
     assert!(told_half.contains("its kernel needs") && !told_half.contains("initrd needs"), "{told_half}");
     assert_eq!(told(&folder, &vm("ram = \"64MiB\"\ninitrd = \"shell\""), &half), None);
     // Both were.
-    let shell = |name: Option<&str>| (name == Some("debian:armmp")).then(|| vec![7; 40 << 20]);
+    let shell = |name: Option<&str>| (name == Some("debian:armmp")).then(|| Ok(vec![7; 40 << 20]));
     let both = Kept { kernel: &kernel, shell: &shell };
     let told_both = told(&folder, &vm("ram = \"64MiB\"\ninitrd = \"shell\""), &both).unwrap();
     assert!(told_both.contains("its initrd needs 40MiB"), "{told_both}");
-    // What was kept and is gone is fetched anew: nothing to complain of.
-    let gone = |_: &str| Some(PathBuf::from("/no/such/file"));
-    assert_eq!(told(&folder, &vm("ram = \"64MiB\""), &Kept { kernel: &gone, shell: &|_| None }), None);
+    // What was kept and was damaged since is told at the key that needs it, once.
+    let damage = || Failure::new("it is damaged").mend("remove the folder F");
+    let (kernel_damaged, shell_damaged) = (|_: &str| Some(Err(damage())), |_: Option<&str>| Some(Err(damage())));
+    let kernel_kept = Kept { kernel: &kernel_damaged, shell: &shell_damaged };
+    let shell_kept = Kept { kernel: &kernel, shell: &shell_damaged };
+    for (kept, place) in [(kernel_kept, "test.toml:4:10"), (shell_kept, "test.toml:6:10")] {
+        let text = told(&folder, &vm("ram = \"64MiB\"\ninitrd = \"shell\""), &kept).unwrap();
+        assert!(text.contains(place) && text.matches("it is damaged").count() == 1, "{text}");
+        assert!(text.contains("help: remove the folder F"), "{text}");
+    }
 }
 
 #[test]
