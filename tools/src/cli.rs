@@ -1,10 +1,11 @@
 //! The command line: what can be asked for, and the exit code of each answer.
 
-use crate::failure::{EXIT_BAD_INPUT, Failure, Result};
+use crate::failure::{EXIT_BAD_INPUT, EXIT_NOBODY_READS, Failure, Result};
 use crate::image::Image;
 use crate::run::{self, expression};
 use crate::{
-    bench_command, composer, diff_command, interrupt, new_component, qemu, test_command, verify_command, workspace,
+    bench_command, composer, diff_command, interrupt, new_component, output, qemu, test_command, verify_command,
+    workspace,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -187,7 +188,7 @@ fn obey(command: Command) -> Result<u8> {
         Command::Check { manifest, json } => composer::check(&manifest, json),
         Command::Build { manifest, board, output } => {
             let image = composer::build(&manifest, board.as_deref(), output.as_deref())?;
-            println!("{}", image.elf.display());
+            output::print(&format!("{}\n", image.elf.display()))?;
             Ok(0)
         }
         Command::Test { long } => test_command::run(long),
@@ -212,6 +213,8 @@ pub fn main() -> ExitCode {
     };
     match interrupt::install().and_then(|()| obey(cli.command)) {
         Ok(code) => ExitCode::from(code),
+        // Who reads no more has what they wanted.
+        Err(failure) if failure.exit == EXIT_NOBODY_READS => ExitCode::from(failure.exit),
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::from(failure.exit)

@@ -5,7 +5,7 @@ use crate::compose::{self, Built, Inputs, Kept, ProgramName};
 use crate::cross::Kernel;
 use crate::failure::{EXIT_BAD_INPUT, Failure, Result};
 use crate::image::{Channel, DESCRIPTION, Image, LogSource};
-use crate::{cross, guest_files, initramfs, workspace};
+use crate::{cross, guest_files, initramfs, output, workspace};
 use miette::Report;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -164,8 +164,9 @@ pub fn check(manifest: &Path, json: bool) -> Result<u8> {
     let checked = compose::check_with(manifest, None, &KEPT);
     if !json {
         let checked = checked.map_err(|reports| failure(&reports))?;
-        println!("{}: no problem", checked.summary());
-        checked.cores().iter().for_each(|core| println!("{}", core.line()));
+        let mut text = format!("{}: no problem\n", checked.summary());
+        checked.cores().iter().for_each(|core| text += &format!("{}\n", core.line()));
+        output::print(&text)?;
         return Ok(0);
     }
     let answer = match &checked {
@@ -178,6 +179,6 @@ pub fn check(manifest: &Path, json: bool) -> Result<u8> {
         }
     };
     let text = serde_json::to_string_pretty(&answer).map_err(|error| Failure::new(error.to_string()))?;
-    println!("{text}");
+    output::print(&(text + "\n"))?;
     Ok(if answer.ok { 0 } else { EXIT_BAD_INPUT })
 }

@@ -4,6 +4,7 @@ use crate::claims::{Amount, Authority, Right};
 use crate::compose::{self, Subject};
 use crate::composer;
 use crate::failure::{EXIT_CRASHED, Failure, Result};
+use crate::output;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -79,9 +80,9 @@ pub fn run(options: &Options) -> Result<u8> {
     let difference = compare(&old, &new);
     if options.json {
         let text = serde_json::to_string_pretty(&difference).map_err(|error| Failure::new(error.to_string()))?;
-        println!("{text}");
+        output::print(&(text + "\n"))?;
     } else {
-        print!("{}", difference.text());
+        output::print(&difference.text())?;
     }
     Ok(if options.fail_on_grant && difference.grants { EXIT_CRASHED } else { 0 })
 }

@@ -25,6 +25,7 @@ pub mod image;
 pub mod initramfs;
 pub mod interrupt;
 pub mod new_component;
+pub mod output;
 pub mod packages;
 pub mod process;
 pub mod progress;

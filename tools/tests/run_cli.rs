@@ -264,6 +264,25 @@ fn output_that_cannot_be_written_is_told_and_a_reader_that_has_gone_is_no_interr
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
 }
 
+#[test]
+fn an_answer_that_cannot_be_written_is_told_as_well() {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/systems/pair.toml");
+    let check = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
+        command.arg("check").arg(&manifest).args(["--json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let output = check().stdout(File::options().write(true).open("/dev/full").unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(err(&output).contains("standard output can't be written"), "{}", err(&output));
+    let mut child = check().spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(ended(&mut child).code(), Some(141));
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+}
+
 fn ended(child: &mut Child) -> std::process::ExitStatus {
     let deadline = Instant::now() + Duration::from_secs(30);
     while Instant::now() < deadline {

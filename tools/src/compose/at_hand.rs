@@ -11,12 +11,15 @@ use crate::failure::{Failure, Result as Obtained};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// What was kept; `None`: nothing was.
+pub type Found<T> = Option<Obtained<T>>;
+
 /// What the tool fetched or made for earlier builds. It fetches and builds nothing. An error: it was damaged since.
 pub struct Kept<'a> {
     /// A guest's kernel by a name such as `debian:armmp-lpae`.
-    pub kernel: &'a dyn Fn(&str) -> Option<Obtained<PathBuf>>,
+    pub kernel: &'a dyn Fn(&str) -> Found<PathBuf>,
     /// The initial file system with a shell, for a kernel of that name; `None`: for one of the user's own.
-    pub shell: &'a dyn Fn(Option<&str>) -> Option<Obtained<Vec<u8>>>,
+    pub shell: &'a dyn Fn(Option<&str>) -> Found<Vec<u8>>,
 }
 
 impl Kept<'static> {

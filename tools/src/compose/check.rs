@@ -27,7 +27,7 @@ pub const CONSOLE_CLIENTS_MAX: usize = 29;
 /// All that is wrong with a system.
 pub fn check(system: &Resolved) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let of_time = [time::times, time::cores, time::sums];
+    let of_time = [times, time::cores, time::sums];
     let others = [ram, raw_kernels, cmdlines, stacks, untypeds, fault_handlers, channels, calls, devices, clients];
     for rule in of_time.into_iter().chain(others) {
         rule(system, &mut problems);

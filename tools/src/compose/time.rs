@@ -91,25 +91,6 @@ pub fn account(system: &Resolved) -> Vec<CoreTime> {
     (0..system.cores()).map(|core| line(core as u8)).collect()
 }
 
-/// Budgets and periods that are none.
-pub fn times(system: &Resolved, problems: &mut Vec<Problem>) {
-    let vms = system.vms.iter().map(|vm| &vm.vm.time);
-    for time in vms.chain(system.components.iter().map(|component| &component.component.time)) {
-        for zero in [&time.budget_us, &time.period_us].into_iter().flatten().filter(|at| at.value == 0) {
-            problems.push(Problem::at(&zero.span, "no time at all", "zero").help("write at least \"1us\""));
-        }
-        if let (Some(budget), Some(period)) = (&time.budget_us, &time.period_us)
-            && budget.value > period.value
-        {
-            problems.push(
-                Problem::at(&budget.span, "the budget is longer than its period", "the budget")
-                    .also(&period.span, "the period")
-                    .help("nobody can run 12 ms in every 10: make the budget at most the period"),
-            );
-        }
-    }
-}
-
 /// Cores that the board lacks, and cores for who runs on others' time.
 pub fn cores(system: &Resolved, problems: &mut Vec<Problem>) {
     let board = &system.board;
