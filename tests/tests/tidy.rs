@@ -1,7 +1,8 @@
 //! The rules of the house, held against the real tree. What each rule is stands in `src/tidy`.
 
 use bulkhead_tests::tidy::{
-    File, apart, calls, docs, figures, forbid, house, layers, length, registers, sloc, tree, vaults, wiring, words,
+    File, apart, calls, docs, figures, forbid, house, layers, length, places, registers, sloc, tree, vaults, wiring,
+    words,
 };
 use bulkhead_tools::compose;
 use std::path::{Path, PathBuf};
@@ -99,6 +100,13 @@ fn the_kernel_is_small() {
 fn links_of_the_books_lead_somewhere() {
     let root = tree::root();
     none(docs::dead_links(&files(), &|path| root.join(path).exists()));
+}
+
+#[test]
+fn transcripts_in_the_books_name_the_lines_that_say_so() {
+    let (findings, count) = places::stale(&files());
+    assert!(count >= 12, "{count} lines with places");
+    none(findings);
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod house;
 pub mod layers;
 pub mod length;
 pub mod list;
+pub mod places;
 pub mod registers;
 pub mod rust;
 pub mod sloc;
