@@ -4,7 +4,7 @@
 //! call it at any time. `change` takes back, changes a property, and settles. What is active stays active in the
 //! kernel throughout.
 
-use super::spec::{CTLR_ENABLE_GROUP0, CTLR_ENABLE_GROUP1, PRIVATE, RANKS, SGIS, VCPUS_MAX};
+use super::spec::{CTLR_ENABLE_GROUP0, CTLR_ENABLE_GROUP1, INTERRUPTS, PRIVATE, RANKS, SGIS, VCPUS_MAX};
 use super::{Bank, Cpus, Distributor, Irq, NOWHERE, Signal};
 use abi::vcpu::{InterruptState, VIRTUAL_TIMER_INTID};
 
@@ -141,6 +141,20 @@ impl Distributor {
                 }
             }
         }
+    }
+
+    /// Puts a vCPU into its reset state by `reset` (`VcpuMethod::Reset`), which drops all that the kernel holds for it. That is the
+    /// processor's alone: the distributor's registers stay, and what is pending is so afterwards as before. What was active ends.
+    pub fn reset_cpu<C: Cpus>(&mut self, cpu: usize, cpus: &mut C, reset: impl FnOnce(&mut C)) {
+        for intid in 0..INTERRUPTS {
+            if let Some(irq) = self.irq(cpu, intid)
+                && self.home(irq) == Some(cpu)
+            {
+                self.withdraw(irq, cpus);
+            }
+        }
+        reset(cpus);
+        self.settle_all(cpus);
     }
 
     /// An SPI moves to `wanted`, having been taken back, unless it is still active where it was: then it stays there, as

@@ -53,6 +53,11 @@ impl Kernel {
     pub fn end(&mut self, vcpu: usize, intid: u16) {
         self.at(vcpu, intid).active = false;
     }
+    /// `VcpuMethod::Reset`: all that is held for that vCPU is dropped.
+    pub fn reset(&mut self, vcpu: usize) {
+        self.state.retain(|&(of, _), _| of != vcpu);
+        self.timer[vcpu] = None;
+    }
 }
 
 impl Cpus for Kernel {

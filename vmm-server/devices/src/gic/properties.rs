@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 /// Interrupts that the sequences play with: at the edges of bitmap words, two PPIs of vCPU 0 among them.
 const PLAYED: [usize; 6] = [16, 31, 32, 63, 64, 287];
-const VCPUS: usize = 2;
+const VCPUS: usize = 3;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -23,6 +23,7 @@ enum Step {
     Control(u32),
     Acknowledge(usize),
     End(usize),
+    Reset(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -34,11 +35,12 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (irq.clone(), any::<bool>()).prop_map(|(i, p)| Step::Pend(i, p)),
         2 => (irq.clone(), any::<u8>()).prop_map(|(i, p)| Step::Priority(i, p)),
         1 => (irq.clone(), any::<bool>()).prop_map(|(i, e)| Step::Edge(i, e)),
-        2 => (irq.clone(), 0..4u8).prop_map(|(i, t)| Step::Target(i, t)),
+        2 => (irq.clone(), 0..8u8).prop_map(|(i, t)| Step::Target(i, t)),
         1 => (irq.clone(), any::<bool>()).prop_map(|(i, g)| Step::Group(i, g)),
         1 => (0..4u32).prop_map(Step::Control),
         4 => irq.clone().prop_map(Step::Acknowledge),
         4 => irq.prop_map(Step::End),
+        1 => (0..VCPUS).prop_map(Step::Reset),
     ]
 }
 
@@ -137,6 +139,12 @@ fn play(steps: &[Step]) {
                         ideal[i].active = false;
                     }
                 }
+            }
+            Step::Reset(vcpu) => {
+                for (ideal, &intid) in ideal.iter_mut().zip(&PLAYED) {
+                    ideal.active &= !kernel.of(vcpu, intid as u16).active;
+                }
+                gic.reset_cpu(vcpu, &mut kernel, |kernel| kernel.reset(vcpu));
             }
         }
         for (ideal, &intid) in ideal.iter().zip(&PLAYED) {

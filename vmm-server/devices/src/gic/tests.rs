@@ -305,3 +305,29 @@ fn active_can_be_cleared() {
     m.write(0, 0x304, 2);
     assert_eq!(m.read(0, 0x304), 2);
 }
+
+#[test]
+fn a_processor_that_is_reset_finds_what_was_pending_for_it_and_nothing_active() {
+    let mut m = Machine::new(2);
+    m.write(0, SET_ENABLE + 4, 0xf);
+    m.write(0, TARGET + 32, 0x0101_0202);
+    m.write(0, CONFIG + 8, 2);
+    m.write(1, SET_ENABLE, 1 << 27 | 1 << 30);
+    // An edge and a level for vCPU 1, a level and a software interrupt for vCPU 0, and a PPI and two sources for vCPU 1.
+    m.gic.pulse(32, &mut m.kernel);
+    m.line(33, true);
+    m.line(34, true);
+    m.gic.set_private_line(1, 30, true, &mut m.kernel);
+    m.write(0, SGIR, 2 << 16 | 4);
+    m.write(1, SGIR, 3 << 16 | 4);
+    m.kernel.acknowledge(1, 33);
+    m.kernel.acknowledge(0, 34);
+    let before = [m.read(0, SET_PENDING + 4), m.read(1, SET_PENDING), m.read(1, 0xf24)];
+    m.gic.reset_cpu(1, &mut m.kernel, |kernel| kernel.reset(1));
+    assert_eq!([m.read(0, SET_PENDING + 4), m.read(1, SET_PENDING), m.read(1, 0xf24)], before);
+    assert_eq!(before, [0b111, 1 << 4 | 1 << 30, 0b11]);
+    assert_eq!([32, 33, 30].map(|intid| m.kernel.ready(intid)), [[1], [1], [1]]);
+    assert_eq!((m.kernel.ready(4), m.kernel.of(1, 4).sources), (vec![0, 1], 0b11));
+    assert_eq!(m.kernel.timer[1], Some((true, 0)), "its timer is let through again");
+    assert_eq!(m.read(0, CLEAR_ACTIVE + 4), 0b100, "the other's is still active");
+}
