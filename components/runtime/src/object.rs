@@ -110,10 +110,11 @@ impl Vcpu {
     pub fn set_level(self, intid: u32, priority: u8, level: bool) -> Result<(), Error> {
         invoke(self.0, VcpuMethod::SetLevel as u16, [intid, priority.into(), level.into(), 0], 3).map(drop)
     }
-    /// Takes back what is only pending.
+    /// Takes back what is only pending, and tells the state of just before.
     #[inline]
-    pub fn retract(self, intid: u32) -> Result<(), Error> {
-        invoke(self.0, VcpuMethod::Retract as u16, [intid, 0, 0, 0], 1).map(drop)
+    pub fn retract(self, intid: u32) -> Result<InterruptState, Error> {
+        let words = invoke(self.0, VcpuMethod::Retract as u16, [intid, 0, 0, 0], 1)?;
+        Ok(InterruptState(words[0]))
     }
     /// State of a virtual interrupt.
     pub fn read_interrupt(self, intid: u32) -> Result<InterruptState, Error> {

@@ -75,7 +75,7 @@ pub struct Event<'a> {
 
 /// A guest, as its VMM sees it.
 ///
-/// The VMM's capabilities have fixed names: `exits` (endpoint, receive), `reply.N`, `vcpu.N`, `guest.N` (the guest's
+/// The VMM's capabilities have fixed names: `exits.N` (endpoint, receive), `reply.N`, `vcpu.N`, `guest.N` (the guest's
 /// thread), `exit-thread.N` (its own thread for the exits of vCPU N, thread number 1 + N), `context.N` (that vCPU's
 /// scheduling context), `ram.N` (2 MiB frames of guest RAM in consecutive slots, named once with N = 0).
 /// `lock` is a notification of its own (to signal and to wait, badge 1), at which its threads wait for each other. The badge of an exit

@@ -265,6 +265,7 @@ pub fn guest(vm: &ResolvedVm, files: &GuestFiles, problems: &mut Vec<Problem>) -
         kernel_bytes: &files.kernel,
         initrd: files.initrd.as_ref(),
         ram_bytes: vm.ram.value,
+        vcpus: vm.vcpus,
         thumb: vm.thumb,
         cmdline: &cmdline,
         virtio_console: vm.console == ConsoleKind::Virtio,

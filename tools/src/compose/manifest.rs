@@ -76,6 +76,8 @@ pub struct Vm {
     pub kernel: At<String>,
     /// Bytes of RAM.
     pub ram: At<u64>,
+    /// How many vCPUs.
+    pub vcpus: u32,
     /// Console device.
     pub console: ConsoleKind,
     /// Kernel command line.

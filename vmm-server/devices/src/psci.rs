@@ -1,15 +1,21 @@
 //! The guest's firmware interface: PSCI 0.2, what of 1.1 its minimum asks for, and SYSTEM_RESET2 (ARM DEN 0022), and the two calls of
 //! the SMC Calling Convention (ARM DEN 0028) that tell what of it there is.
 //!
-//! A pure function from the call to what must happen. Secondary vCPUs cannot be started yet: CPU_ON is refused.
+//! A pure function from the call, and from which vCPUs are on, to what must happen.
 
-/// How many vCPUs there are, which calls, and who: all that an answer depends on.
+/// All that an answer depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
-    /// Number of vCPUs; their MPIDR affinities are 0 to `vcpus - 1` at level 0.
+    /// Number of vCPUs, 1 to 32; their MPIDR affinities are 0 to `vcpus - 1` at level 0.
     pub vcpus: u32,
     /// The vCPU that calls.
     pub caller: u32,
+    /// The vCPUs that are on, a bit each.
+    pub on: u32,
+    /// First address of RAM.
+    pub ram_base: u32,
+    /// Bytes of RAM.
+    pub ram_bytes: u32,
 }
 
 /// What a call comes to.
@@ -17,6 +23,24 @@ pub struct Machine {
 pub enum Outcome {
     /// Answer with this value in r0.
     Return(u32),
+    /// CPU_ON: start that vCPU at `entry` (bit 0: Thumb) with `context` in r0, then answer. It is not among those that are on; if it has
+    /// not come to rest since its CPU_OFF, the answer is [`ALREADY_ON`].
+    CpuOn {
+        /// Which.
+        vcpu: u32,
+        /// Where it starts: an address of RAM.
+        entry: u32,
+        /// What it finds in r0.
+        context: u32,
+    },
+    /// CPU_OFF: the caller stops, and is on no more. There is no answer.
+    CpuOff,
+    /// AFFINITY_INFO of a vCPU that is not among those that are on: [`AFFINITY_OFF`], or [`AFFINITY_ON`] as long as it has not come to
+    /// rest since its CPU_OFF.
+    WhetherOff {
+        /// Which.
+        vcpu: u32,
+    },
     /// The guest switches itself off.
     SystemOff,
     /// The guest asks to be started again.
@@ -43,13 +67,15 @@ pub const INVALID_PARAMETERS: u32 = -2i32 as u32;
 pub const DENIED: u32 = -3i32 as u32;
 /// That processor runs already.
 pub const ALREADY_ON: u32 = -4i32 as u32;
+/// Something went wrong that the guest has no part in.
+pub const INTERNAL_FAILURE: u32 = -6i32 as u32;
 /// The entry point is no address of memory that can be executed.
 pub const INVALID_ADDRESS: u32 = -9i32 as u32;
 
 /// AFFINITY_INFO: running.
-const AFFINITY_ON: u32 = 0;
+pub const AFFINITY_ON: u32 = 0;
 /// AFFINITY_INFO: off.
-const AFFINITY_OFF: u32 = 1;
+pub const AFFINITY_OFF: u32 = 1;
 /// MIGRATE_INFO_TYPE: there is no Trusted OS that would need to migrate.
 const MIGRATION_NOT_REQUIRED: u32 = 2;
 /// Bit 16 of CPU_SUSPEND's power_state: power-down, else standby (section 5.4.2). 31:26, 23:17 are zero.
@@ -105,16 +131,18 @@ pub fn call(r: [u32; 4], machine: Machine) -> Outcome {
         // There is no power-down state; a standby is a WFI by another name.
         Function::CpuSuspend if r[1] & POWER_DOWN != 0 => INVALID_PARAMETERS,
         Function::CpuSuspend => return Outcome::Standby,
-        // The one vCPU that runs may not leave, or nobody could call again.
-        Function::CpuOff => DENIED,
+        // The last that runs may not leave, or nobody could call again.
+        Function::CpuOff if machine.on & !(1 << machine.caller) == 0 => DENIED,
+        Function::CpuOff => return Outcome::CpuOff,
         Function::CpuOn => match vcpu(r[1], machine) {
             None => INVALID_PARAMETERS,
             Some(vcpu) if is_on(vcpu, machine) => ALREADY_ON,
-            Some(_) => DENIED,
+            Some(_) if !is_entry(r[2], machine) => INVALID_ADDRESS,
+            Some(vcpu) => return Outcome::CpuOn { vcpu, entry: r[2], context: r[3] },
         },
         Function::AffinityInfo => match (vcpu(r[1], machine), r[2]) {
             (Some(vcpu), 0) if is_on(vcpu, machine) => AFFINITY_ON,
-            (Some(_), 0) => AFFINITY_OFF,
+            (Some(vcpu), 0) => return Outcome::WhetherOff { vcpu },
             // Levels above 0 exist in PSCI 0.2 only; there is one cluster and it runs.
             (_, 1..=3) if r[1] & 0xffff_ff00 == 0 => AFFINITY_ON,
             _ => INVALID_PARAMETERS,
@@ -142,7 +170,12 @@ fn vcpu(affinity: u32, machine: Machine) -> Option<u32> {
 }
 
 fn is_on(vcpu: u32, machine: Machine) -> bool {
-    vcpu == 0 || vcpu == machine.caller
+    machine.on & 1 << vcpu != 0
+}
+
+/// Whether an instruction can lie there: in RAM, and aligned as its instruction set asks (bit 0: Thumb).
+fn is_entry(entry: u32, machine: Machine) -> bool {
+    entry & 3 != 2 && (entry & !1).checked_sub(machine.ram_base).is_some_and(|offset| offset < machine.ram_bytes)
 }
 
 #[cfg(test)]
@@ -150,7 +183,7 @@ mod tests {
     use super::*;
     use Outcome::Return;
 
-    const TWO: Machine = Machine { vcpus: 2, caller: 0 };
+    const TWO: Machine = Machine { vcpus: 2, caller: 0, on: 0b01, ram_base: 0x4000_0000, ram_bytes: 0x80_0000 };
 
     #[test]
     fn linux_asks_these_while_it_boots() {
@@ -177,11 +210,16 @@ mod tests {
     fn processors_are_named_by_their_affinity() {
         for (call_, outcome) in [
             ([0x8400_0003, 0, 0x4000_0000, 0], ALREADY_ON),
-            ([0x8400_0003, 1, 0x4000_0000, 0], DENIED),
+            ([0x8400_0003, 0, 0, 0], ALREADY_ON),
+            ([0x8400_0003, 1, 0x3fff_fffc, 0], INVALID_ADDRESS),
+            ([0x8400_0003, 1, 0x4080_0000, 0], INVALID_ADDRESS),
+            ([0x8400_0003, 1, 0x4080_0001, 0], INVALID_ADDRESS),
+            ([0x8400_0003, 1, 0x4000_0002, 0], INVALID_ADDRESS),
+            ([0x8400_0003, 1, 0, 0], INVALID_ADDRESS),
+            ([0x8400_0003, 1, u32::MAX, 0], INVALID_ADDRESS),
             ([0x8400_0003, 2, 0x4000_0000, 0], INVALID_PARAMETERS),
             ([0x8400_0003, 0x8000_0000, 0, 0], INVALID_PARAMETERS),
             ([0x8400_0004, 0, 0, 0], 0),
-            ([0x8400_0004, 1, 0, 0], 1),
             ([0x8400_0004, 2, 0, 0], INVALID_PARAMETERS),
             ([0x8400_0004, 0, 1, 0], 0),
             ([0x8400_0004, 0x100, 1, 0], INVALID_PARAMETERS),
@@ -189,6 +227,33 @@ mod tests {
             ([0x8400_0002, 0, 0, 0], DENIED),
         ] {
             assert_eq!(call(call_, TWO), Return(outcome), "{call_:x?}");
+        }
+    }
+
+    #[test]
+    fn a_vcpu_that_is_off_is_switched_on_where_its_caller_says() {
+        for entry in [0x4000_0000, 0x4000_8001, 0x4000_8003, 0x407f_fffc, 0x407f_ffff] {
+            let on = Outcome::CpuOn { vcpu: 1, entry, context: 7 };
+            assert_eq!(call([0x8400_0003, 1, entry, 7], TWO), on, "{entry:#x}");
+        }
+        let both = Machine { on: 0b11, ..TWO };
+        assert_eq!(call([0x8400_0003, 1, 0x4000_0000, 7], both), Return(ALREADY_ON));
+        assert_eq!(call([0x8400_0004, 1, 0, 0], both), Return(AFFINITY_ON));
+        assert_eq!(call([0x8400_0004, 1, 0, 0], TWO), Outcome::WhetherOff { vcpu: 1 });
+    }
+
+    #[test]
+    fn any_may_leave_but_the_last() {
+        for (caller, on, outcome) in [
+            (0, 0b01, Return(DENIED)),
+            (1, 0b10, Return(DENIED)),
+            (3, 0b1000, Return(DENIED)),
+            (0, 0b11, Outcome::CpuOff),
+            (1, 0b11, Outcome::CpuOff),
+            (2, 0b1100, Outcome::CpuOff),
+        ] {
+            let machine = Machine { vcpus: 4, caller, on, ..TWO };
+            assert_eq!(call([0x8400_0002, 0, 0, 0], machine), outcome, "{caller} of {on:#b}");
         }
     }
 

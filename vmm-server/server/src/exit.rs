@@ -58,8 +58,7 @@ pub fn device(
     }
     let mut guard = machine.lock();
     let machine = guard.as_mut()?;
-    machine.keep(vcpu, label, words);
-    machine.lives();
+    machine.keep_alive(vcpu, label, words);
     let (reply, word) = if access.is_write() {
         machine.store(vcpu, device, offset, access.width(), stored(access, words[2]));
         (ExitReply::STEP, 0)
@@ -117,11 +116,11 @@ fn decide(machine: &mut Machine, vcpu: usize, label: u16, words: [u32; 4]) -> Ve
     }
     match verdict {
         Verdict::Answer(reply, _) if reply.intersects(FAULTS) && is_privileged(machine, vcpu, label, words) => {
-            if machine.progress.faults(label, words) {
+            if machine.progress.get_mut(vcpu).is_some_and(|progress| progress.faults(label, words)) {
                 return Verdict::End(Ending::Crashed);
             }
         }
-        _ => machine.lives(),
+        _ => machine.lives(vcpu),
     }
     verdict
 }
@@ -172,10 +171,17 @@ fn fault_address(machine: &Machine, vcpu: usize, otherwise: u32) -> u32 {
 }
 
 fn firmware(machine: &mut Machine, vcpu: usize, words: [u32; 4], step: ExitReply) -> Verdict {
-    match psci::call(words, psci::Machine { vcpus: machine.vcpus(), caller: vcpu as u32 }) {
-        psci::Outcome::Return(value) => Verdict::Answer(step | ExitReply::WRITE, [value, 0]),
+    let answer = |value| Verdict::Answer(step | ExitReply::WRITE, [value, 0]);
+    match psci::call(words, machine.firmware(vcpu)) {
+        psci::Outcome::Return(value) => answer(value),
         // A standby may end at once.
-        psci::Outcome::Standby => Verdict::Answer(step | ExitReply::WRITE, [psci::SUCCESS, 0]),
+        psci::Outcome::Standby => answer(psci::SUCCESS),
+        psci::Outcome::CpuOn { vcpu: other, entry, context } => answer(machine.switch_on(vcpu, other, entry, context)),
+        psci::Outcome::CpuOff => {
+            machine.switch_off(vcpu);
+            Verdict::answer(ExitReply::STOP)
+        }
+        psci::Outcome::WhetherOff { vcpu: other } => answer(machine.whether_off(other)),
         psci::Outcome::SystemOff => Verdict::End(Ending::Off),
         psci::Outcome::SystemReset => Verdict::End(Ending::Reset),
         psci::Outcome::WarmReset => Verdict::End(Ending::Crashed),

@@ -14,6 +14,7 @@ pub mod load;
 pub mod machine;
 pub mod parts;
 pub mod port;
+pub mod power;
 pub mod progress;
 pub mod ram;
 pub mod registers;

@@ -45,7 +45,7 @@ impl Todo {
 #[derive(Debug)]
 pub struct Machine {
     pub(crate) cpus: Vcpus,
-    distributor: Distributor,
+    pub(crate) distributor: Distributor,
     uart: Pl011,
     rtc: Pl031,
     console: Option<Mmio<Console, CONSOLE_QUEUES>>,
@@ -55,7 +55,10 @@ pub struct Machine {
     pub(crate) flusher: Flusher,
     /// The last exits of each vCPU.
     pub traces: [Trace; VCPUS_MAX],
-    pub(crate) progress: Progress,
+    /// Whether each gets anywhere.
+    pub(crate) progress: [Progress; VCPUS_MAX],
+    /// The vCPUs that are on, a bit each.
+    pub(crate) on: u32,
     /// What the guest has said of itself at the pvpanic.
     panicked: Option<pvpanic::Event>,
     /// The virtio console has more to do.
@@ -76,7 +79,8 @@ impl Machine {
             ram,
             flusher,
             traces: Default::default(),
-            progress: Progress::default(),
+            progress: Default::default(),
+            on: 1,
             panicked: None,
             more: false,
         }
@@ -179,6 +183,13 @@ impl Machine {
         Todo { signal: self.port.take_signal(), more: core::mem::take(&mut self.more), stuck: self.port.is_stuck() }
     }
 
+    /// Keeps an exit for the epitaph. One that is no abort and no undefined instruction shows that the guest goes on.
+    #[inline(always)]
+    pub(crate) fn keep_alive(&mut self, vcpu: usize, label: u16, words: [u32; 4]) {
+        self.keep(vcpu, label, words);
+        self.lives(vcpu);
+    }
+
     /// Keeps an exit for the epitaph.
     #[inline(always)]
     pub(crate) fn keep(&mut self, vcpu: usize, label: u16, words: [u32; 4]) {
@@ -205,10 +216,12 @@ impl Machine {
         self.panicked.take()
     }
 
-    /// An exit that is no abort and no undefined instruction shows that the guest goes on.
+    /// A vCPU gets somewhere.
     #[inline(always)]
-    pub(crate) fn lives(&mut self) {
-        self.progress.lives();
+    pub(crate) fn lives(&mut self, vcpu: usize) {
+        if let Some(progress) = self.progress.get_mut(vcpu) {
+            progress.lives();
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use runtime::{Endpoint, Notification, Reply, SchedContext, Tcb, Vcpu};
 /// The parts of one vCPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VcpuParts {
+    /// Where its exits arrive.
+    pub exits: Endpoint,
     /// The vCPU.
     pub vcpu: Vcpu,
     /// The guest's thread.
@@ -23,8 +25,6 @@ pub struct VcpuParts {
 /// The parts of the VM.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// Where exits arrive.
-    pub exits: Endpoint,
     /// vCPU by vCPU.
     pub vcpus: ArrayVec<VcpuParts, VCPUS_MAX>,
     /// First capability of the guest's RAM.
@@ -43,6 +43,7 @@ impl Parts {
         for number in 0..usize::from(vm.vcpus).min(VCPUS_MAX) {
             let numbered = |name: &'static str| numbered_capability(config, name, number, "").ok_or(name);
             vcpus.push(VcpuParts {
+                exits: Endpoint(numbered("exits.")?),
                 vcpu: Vcpu(numbered("vcpu.")?),
                 guest: Tcb(numbered("guest.")?),
                 exit_thread: Tcb(numbered("exit-thread.")?),
@@ -51,7 +52,6 @@ impl Parts {
             });
         }
         Ok(Self {
-            exits: Endpoint(named("exits")?),
             vcpus,
             ram: named("ram.0")?,
             console: config.capability("console.signal").map(Notification),

@@ -97,6 +97,7 @@ mod tests {
     fn ram_is_flushed_when_the_caches_change_and_the_watch_ends_when_they_are_on() {
         use crate::{cpus::Vcpus, flush::Flusher, port::Port, ram::Ram};
         use abi::MessageInfo;
+        use runtime::Tcb;
         use std::{cell::RefCell, rc::Rc, vec::Vec};
         let state = Rc::new(RefCell::new((0_u32, Vec::new())));
         let seen = state.clone();
@@ -112,7 +113,7 @@ mod tests {
             }
         });
         let ram = Ram { memory: runtime::Mapped::allocate(2 << 20), base: 0x4000_0000 };
-        let cpus = Vcpus::new([Vcpu(4)].into_iter().collect());
+        let cpus = Vcpus::new([(Vcpu(4), Tcb(14))].into_iter());
         let console = protocol::config::Console::Pl011;
         let mut machine = Machine::new(cpus, console, Port::new(None, None), ram, Flusher::new(60, 1));
         let mut sctlr = |value: u32| {

@@ -1,4 +1,4 @@
-//! Starting vCPUs: registers, the exit thread, and the context that both share.
+//! What a vCPU starts with: registers, the exit thread, and the context that both share.
 
 use crate::parts::VcpuParts;
 use abi::Error;
@@ -29,14 +29,13 @@ pub fn set_registers(vcpu: Vcpu, number: u32, entry: u32, arguments: [u32; 3]) -
 }
 
 /// Starts the exit thread of a vCPU on the vCPU's context, waits until it receives, and gives the context to the guest's thread:
-/// from then on the exit thread runs on whatever time its callers give it. `run`: the guest starts now.
-pub fn start(parts: &VcpuParts, run: bool) -> Result<(), Error> {
+/// from then on the exit thread runs on whatever time the guest gives it.
+pub fn exit_thread(parts: &VcpuParts) -> Result<(), Error> {
     parts.context.bind(parts.exit_thread)?;
     parts.exit_thread.resume()?;
     while !parts.exit_thread.is_receiving()? {
         svc::yield_now();
     }
     parts.context.unbind()?;
-    parts.context.bind(parts.guest)?;
-    if run { parts.guest.resume() } else { Ok(()) }
+    parts.context.bind(parts.guest)
 }

@@ -8,6 +8,7 @@ use runtime::{Endpoint, Lock, Notification, call, log, space};
 use vmm_server::cpus::Vcpus;
 use vmm_server::flush::Flusher;
 use vmm_server::machine::Machine;
+use vmm_server::parts::VcpuParts;
 use vmm_server::port::Port;
 use vmm_server::ram::Ram;
 use vmm_server::{Parts, Verdict, epitaph, exit, load, start};
@@ -47,17 +48,18 @@ fn prepare<'a>(config: &Config<'a>, vm: &Vm<'a>, parts: &Parts) -> Result<(), (&
         load::load(&ram, file, &source, parts.ram).map_err(|_| ("a file can't be loaded", file.name))?;
     }
     let flusher = Flusher::new(parts.ram, vm.ram_bytes >> abi::object::BLOCK_BITS);
-    let cpus = Vcpus::new(parts.vcpus.iter().map(|parts| parts.vcpu).collect());
+    let cpus = Vcpus::new(parts.vcpus.iter().map(|parts| (parts.vcpu, parts.guest)));
     let port = Port::new(ring("console.tx").and_then(Writer::new), ring("console.rx").and_then(Reader::new));
     if let Some(notification) = parts.lock {
         MACHINE.set_notification(notification);
     }
     *MACHINE.lock() = Some(Machine::new(cpus, vm.console, port, ram, flusher));
-    for (number, vcpu) in parts.vcpus.iter().enumerate() {
-        let first = number == 0;
-        let refused = |_| ("the kernel refuses to start a vCPU", "");
-        start::set_registers(vcpu.vcpu, number as u32, vm.entry, vm.arguments).map_err(refused)?;
-        start::start(vcpu, first).map_err(refused)?;
+    let refused = |_| ("the kernel refuses to start a vCPU", "");
+    parts.vcpus.iter().try_for_each(start::exit_thread).map_err(refused)?;
+    // The others are off until the guest switches them on.
+    if let Some(first) = parts.vcpus.first() {
+        start::set_registers(first.vcpu, 0, vm.entry, vm.arguments).map_err(refused)?;
+        first.guest.resume().map_err(refused)?;
     }
     log::info!("{=str}: guest starts at {=u32:#x}", config.name, vm.entry);
     Ok(())
@@ -74,21 +76,20 @@ fn serve_events(parts: &Parts) {
 /// Thread 1 + N.
 #[inline(never)]
 fn answer_exits(parts: &Parts, name: &str, number: usize) {
-    let Some(reply) = parts.vcpus.get(number).map(|vcpu| vcpu.reply) else {
+    let Some(&VcpuParts { exits, reply, .. }) = parts.vcpus.get(number) else {
         return;
     };
-    let (exits, console) = (parts.exits, parts.console);
+    let console = parts.console;
     let mut received = exits.receive(reply);
     while let Ok(message) = received {
-        let vcpu = (message.badge as usize).wrapping_sub(1);
         let (label, words) = (message.info.label(), message.words);
         let after = |todo| exit::finish(&MACHINE, todo, || wake(console));
-        received = match exit::device(&MACHINE, vcpu, label, words, after) {
+        received = match exit::device(&MACHINE, number, label, words, after) {
             Some((info, word)) => exits.answer_and_receive(reply, info, [word, 0, 0, 0]),
             None => {
-                let verdict = exit::seldom(&MACHINE, vcpu, label, words, || wake(console));
+                let verdict = exit::seldom(&MACHINE, number, label, words, || wake(console));
                 if let Verdict::End(ending) = verdict {
-                    end(name, vcpu, ending);
+                    end(name, number, ending);
                 }
                 let (info, words) = verdict.message();
                 exits.answer_and_receive(reply, info, words)

@@ -13,7 +13,7 @@ use protocol::config::Console;
 use protocol::ring::{DATA_BYTES, PAGE_BYTES};
 use protocol::vm::Ending;
 use runtime::ring::{Reader, Writer};
-use runtime::{Lock, Mapped, Vcpu, host};
+use runtime::{Lock, Mapped, Tcb, Vcpu, host};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::vec::Vec;
@@ -44,7 +44,7 @@ fn world(console: Console) -> World {
     });
     let (tx, rx) = (Mapped::allocate(PAGE_BYTES), Mapped::allocate(PAGE_BYTES));
     let ram = Ram { memory: Mapped::allocate(2 << 20), base: 0x4000_0000 };
-    let cpus = Vcpus::new([Vcpu(40)].into_iter().collect());
+    let cpus = Vcpus::new([(Vcpu(40), Tcb(50))].into_iter());
     let port = Port::new(Writer::new(tx), Reader::new(rx));
     World {
         machine: Lock::new(Some(Machine::new(cpus, console, port, ram, Flusher::new(60, 1)))),

@@ -152,7 +152,7 @@ mod tests {
     use protocol::config::Console;
     use protocol::ring::PAGE_BYTES;
     use runtime::ring::{Reader, Writer};
-    use runtime::{Mapped, host};
+    use runtime::{Mapped, Tcb, host};
     use std::cell::RefCell;
     use std::rc::Rc;
     use std::vec::Vec;
@@ -177,7 +177,7 @@ mod tests {
         let ram = Ram { memory: Mapped::allocate(2 << 20), base: 0x4000_0000 };
         assert!(ram.memory.try_write((PC - ram.base) as usize, code));
         let page = Mapped::allocate(PAGE_BYTES);
-        let cpus = Vcpus::new([Vcpu(4)].into_iter().collect());
+        let cpus = Vcpus::new([(Vcpu(4), Tcb(14))].into_iter());
         let port = Port::new(Writer::new(page), None);
         let mut machine = Machine::new(cpus, Console::Pl011, port, ram, Flusher::new(0, 0));
         let verdict = carry_out(&mut machine, 0, [0, 0x0900_0000, 0x0900_0000, PC]);

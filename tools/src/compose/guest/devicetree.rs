@@ -45,8 +45,8 @@ const SPI: u32 = 0;
 const PPI: u32 = 1;
 const EDGE: u32 = 1;
 const LEVEL_HIGH: u32 = 4;
-/// PPIs of the timer: level low, for one processor (bits 15:8).
-const TIMER: u32 = 0x108;
+/// PPIs of the timer: level low.
+const LEVEL_LOW: u32 = 8;
 const GIC_HANDLE: u32 = 1;
 const CLOCK_HANDLE: u32 = 2;
 
@@ -66,7 +66,7 @@ fn write(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
     fdt.property_string("compatible", "linux,dummy-virt")?;
     chosen(&mut fdt, machine)?;
     memory_and_cpus(&mut fdt, machine)?;
-    interrupts_and_timer(&mut fdt)?;
+    interrupts_and_timer(&mut fdt, machine)?;
     devices(&mut fdt, machine)?;
     fdt.end_node(root)?;
     fdt.finish()
@@ -115,7 +115,7 @@ fn memory_and_cpus(fdt: &mut FdtWriter, machine: &Machine<'_>) -> Result<(), Err
     fdt.end_node(node)
 }
 
-fn interrupts_and_timer(fdt: &mut FdtWriter) -> Result<(), Error> {
+fn interrupts_and_timer(fdt: &mut FdtWriter, machine: &Machine<'_>) -> Result<(), Error> {
     let node = fdt.begin_node(&format!("intc@{:x}", map::GICD))?;
     fdt.property_string("compatible", "arm,cortex-a15-gic")?;
     fdt.property_u32("#interrupt-cells", 3)?;
@@ -128,7 +128,9 @@ fn interrupts_and_timer(fdt: &mut FdtWriter) -> Result<(), Error> {
     let node = fdt.begin_node("timer")?;
     fdt.property_string("compatible", "arm,armv7-timer")?;
     fdt.property_null("always-on")?;
-    let interrupts: Vec<u32> = [13, 14, 11, 10].into_iter().flat_map(|ppi| [PPI, ppi, TIMER]).collect();
+    // Bits 15:8 say which processors a PPI is wired to.
+    let flags = ((1 << machine.vcpus) - 1) << 8 | LEVEL_LOW;
+    let interrupts: Vec<u32> = [13, 14, 11, 10].into_iter().flat_map(|ppi| [PPI, ppi, flags]).collect();
     fdt.property_array_u32("interrupts", &interrupts)?;
     fdt.end_node(node)
 }

@@ -37,6 +37,8 @@ pub struct Request<'a> {
     pub initrd: Option<&'a Arc<Vec<u8>>>,
     /// Bytes of RAM.
     pub ram_bytes: u64,
+    /// How many vCPUs.
+    pub vcpus: u32,
     /// Whether it starts in Thumb state.
     pub thumb: bool,
     /// Kernel command line.
@@ -107,7 +109,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, Complaint> {
     let tree = devicetree::generate(&Machine {
         ram_base: GUEST_RAM_BASE as u32,
         ram_bytes: request.ram_bytes as u32,
-        vcpus: 1,
+        vcpus: request.vcpus,
         cmdline: request.cmdline,
         initrd: initrd_bytes.map(|bytes| (initrd_at as u32, (initrd_at + bytes) as u32)),
         virtio_console: request.virtio_console,
@@ -192,6 +194,7 @@ mod tests {
             kernel_bytes: bytes,
             initrd: Some(initrd),
             ram_bytes,
+            vcpus: 1,
             thumb: false,
             cmdline: "",
             virtio_console: false,

@@ -13,9 +13,6 @@ use abi::rights::{MapFlags, Rights};
 use protocol::layout;
 use system::{ObjectKind, Policy};
 
-/// vCPUs of a VM, for now.
-const VCPUS: u32 = 1;
-
 /// What is set in the notification at which the VMM's threads wait for each other.
 const LOCK_BADGE: u32 = 1;
 
@@ -42,7 +39,7 @@ pub fn make(
         },
         program,
         stack_bytes: defaults::STACK_BYTES,
-        threads: 1 + VCPUS,
+        threads: 1 + vm.vcpus,
         priority: guest_priority + defaults::EVENTS_ABOVE_GUEST,
         core,
         share: defaults::VMM,
@@ -58,15 +55,16 @@ pub fn make(
     b.map(&ram, Space::Of(guest_space), ram_base, READ_WRITE | MapFlags::EXECUTE);
     b.map(gicv, Space::Of(guest_space), map::GICC, DEVICE);
 
-    let exits = b.object(group, "exits", ObjectKind::Endpoint);
-    room.capability(b, "exits", exits, Rights::READ, Badge::None);
     let lock = b.object(group, "lock", ObjectKind::Notification);
     room.capability(b, "lock", lock, ALL, Badge::Bits(LOCK_BADGE));
     // A guest makes no system calls; its thread gets capabilities of nothing.
     let nothing = b.object(group, "guest capabilities", ObjectKind::CNode { bits: abi::object::CNODE_BITS_MIN as u8 });
-    for n in 0..VCPUS {
+    for n in 0..vm.vcpus {
         let share = defaults::share(&vm.time, defaults::GUEST);
         let context = ObjectKind::SchedContext { core, budget_us: share.budget_us, period_us: share.period_us };
+        // An endpoint for each: an exit is answered by its own vCPU's thread, and by no other.
+        let exits = b.object(group, format!("exits {n}"), ObjectKind::Endpoint);
+        room.capability(b, &format!("exits.{n}"), exits, Rights::READ, Badge::None);
         let reply = b.object(group, format!("reply {n}"), ObjectKind::Reply);
         let vcpu = b.object(group, format!("vCPU {n}"), ObjectKind::Vcpu { number: n as u8 });
         let guest = b.object(group, format!("guest {n}"), ObjectKind::Tcb);
@@ -119,7 +117,7 @@ fn files(b: &mut Builder, shared: Shared, room: &mut Room, vm: &Vm, loaded: &Loa
         vm: protocol::config::Vm {
             ram_base: GUEST_RAM_BASE as u32,
             ram_bytes: vm.ram.value as u32,
-            vcpus: VCPUS as u8,
+            vcpus: vm.vcpus as u8,
             files: Default::default(),
             entry: loaded.entry,
             arguments: loaded.arguments,

@@ -5,6 +5,7 @@ use crate::compose::check::GUEST_RAM_BASE;
 use crate::compose::defaults;
 use crate::compose::manifest::{Channel, ChannelKind, Component, ConsoleKind, Endings, ProgramSource, Time, Vm};
 use crate::compose::problem::{At, Problem, Span};
+use protocol::config::VCPUS_MAX;
 use system::Action;
 use toml::de::DeTable;
 
@@ -74,18 +75,12 @@ pub fn vm<'a>(name: At<String>, table: &'a DeTable<'a>, span: Span, problems: &m
     const LATER: &[&str] = &["watchdog", "disk", "net", "device-tree", "devices", "channels"];
     check_name("VM", &name, problems);
     let mut section = Section::new(format!("[vm.{}]", name.value), table, span, KEYS, LATER, problems);
-    if let Some(vcpus) = section.integer("vcpus", 1, 4)
-        && vcpus.value > 1
-    {
-        section.problem(
-            Problem::at(&vcpus.span, "more than one vCPU is not there yet", "not there yet").help("write vcpus = 1"),
-        );
-    }
     if !section.has("ram") {
         section.missing("ram", "write ram = \"128MiB\"");
     }
     let kernel = section.required_string("kernel", "write kernel = \"PATH\", or \"debian:armmp-lpae\"");
     let ram = section.size("ram");
+    let vcpus = section.integer("vcpus", 1, VCPUS_MAX as u64).map_or(1, |vcpus| vcpus.value as u32);
     let of_guests = defaults::PRIORITY_MAX - u64::from(defaults::EXITS_ABOVE_GUEST);
     let consoles = [("pl011", ConsoleKind::Pl011), ("virtio", ConsoleKind::Virtio)];
     Some(Vm {
@@ -104,6 +99,7 @@ pub fn vm<'a>(name: At<String>, table: &'a DeTable<'a>, span: Span, problems: &m
         name,
         kernel: kernel?,
         ram: ram?,
+        vcpus,
     })
 }
 

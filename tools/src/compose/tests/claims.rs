@@ -197,7 +197,7 @@ fn capabilities_to_parts_of_a_vm_are_found() {
 fn an_exit_that_another_could_take_is_found() {
     tells(
         &[&format!(
-            "{FLOW} `linux` to `second`, and back: `linux` -> capability `exits` (slot 8 of `linux`) -> endpoint of `linux` -> capability (slot 63 of `second`) -> `second`"
+            "{FLOW} `linux` to `second`, and back: `linux` -> capability `exits.0` (slot 9 of `linux`) -> endpoint of `linux` -> capability (slot 63 of `second`) -> `second`"
         )],
         |it| {
             let exits = it.all("linux", |kind| kind == ObjectKind::Endpoint)[0];

@@ -7,3 +7,4 @@ mod cores;
 pub mod fake;
 pub mod round_trip;
 mod supervise;
+mod vcpus;

@@ -53,13 +53,13 @@ pub fn composed(text: &str) -> Composed {
 }
 
 /// What root would know after reading all records.
-struct Seen<'a> {
-    records: Vec<Record<'a>>,
+pub struct Seen<'a> {
+    pub records: Vec<Record<'a>>,
     groups: Vec<&'a str>,
-    objects: Vec<(u16, u32, ObjectKind)>,
+    pub objects: Vec<(u16, u32, ObjectKind)>,
 }
 
-fn read(bytes: &[u8]) -> Seen<'_> {
+pub fn read(bytes: &[u8]) -> Seen<'_> {
     let (reader, header) = Reader::new(bytes).unwrap();
     let mut records = vec![header];
     records.extend(reader.map(Result::unwrap));
@@ -92,11 +92,11 @@ impl Seen<'_> {
         }
     }
 
-    fn owner(&self, object: ObjectId) -> &str {
+    pub fn owner(&self, object: ObjectId) -> &str {
         if object == ROOT_VSPACE { "root" } else { self.groups[usize::from(self.objects[usize::from(object)].0)] }
     }
 
-    fn config(&self, name: &str) -> Config<'_> {
+    pub fn config(&self, name: &str) -> Config<'_> {
         let configs = self.records.iter().filter_map(|record| match record {
             Record::FillBytes { bytes, .. } => Some(Config::read(bytes).unwrap()),
             _ => None,
@@ -251,7 +251,7 @@ fn capabilities_stand_in_different_slots_and_are_what_the_configuration_says() {
     );
     assert_eq!(held("linux", "console.signal"), owned("console", ObjectKind::Notification, signal, 1));
     assert_eq!(held("console", "client.0.signal"), owned("linux", ObjectKind::Notification, signal, 2));
-    assert_eq!(held("linux", "exits"), owned("linux", ObjectKind::Endpoint, Rights::READ, 0));
+    assert_eq!(held("linux", "exits.0"), owned("linux", ObjectKind::Endpoint, Rights::READ, 0));
     assert_eq!(held("linux", "lock"), owned("linux", ObjectKind::Notification, Rights::READ | Rights::WRITE, 1));
     assert_eq!(held("linux", "vcpu.0").1, ObjectKind::Vcpu { number: 0 });
     assert_eq!(held("linux", "ram.0").1, ObjectKind::Frames { bits: 21, count: 64 });
