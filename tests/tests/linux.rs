@@ -91,3 +91,24 @@ fn what_a_guest_is_made_of_is_fetched_unpacked_and_never_installed() {
     let listed = git.output().expect("git is there");
     assert!(listed.stdout.is_empty(), "{}", String::from_utf8_lossy(&listed.stdout));
 }
+
+#[test]
+fn two_processors_come_go_and_come_back() {
+    let typed = "cpus=/sys/devices/system/cpu\necho processors $(nproc)\necho 0 > $cpus/cpu1/online\n\
+        echo then $(nproc), $(cat $cpus/online)\necho 1 > $cpus/cpu1/online\necho again $(nproc)\n\
+        taskset -c 1 echo on $(taskset -c 1 cat /proc/self/stat | cut -d ' ' -f 39)\n\
+        reboot\necho after $(nproc)\npoweroff\n";
+    let ended = Run::system("linux-2", 180).input(typed).go().ended_with(0);
+    ended.says("linux", "processors 2").says("linux", "then 1, 0").says("linux", "again 2").says("linux", "on 1");
+    ended.says("linux", "after 2").tells("CPU1 killed").tells("last VM is off").never_tells("crashed");
+}
+
+#[test]
+fn four_processors_go_and_reboot_together() {
+    let typed = "cpus=/sys/devices/system/cpu\necho processors $(nproc)\nfor n in 1 2 3; do echo 0 > $cpus/cpu$n/online; done\n\
+        echo then $(nproc)\nfor n in 3 1 2; do echo 1 > $cpus/cpu$n/online; done\necho again $(nproc)\n\
+        for n in 0 1 2 3; do taskset -c $n sh -c 'while :; do :; done' & done\nreboot\necho after $(nproc)\npoweroff\n";
+    let ended = Run::system("linux-4", 240).input(typed).go().ended_with(0);
+    ended.says("linux", "processors 4").says("linux", "then 1").says("linux", "again 4").says("linux", "after 4");
+    ended.tells("last VM is off").never_tells("crashed").never_tells("Internal error");
+}

@@ -59,6 +59,16 @@ fn a_bare_guest_in_thumb_code() {
 }
 
 #[test]
+fn a_guest_starts_its_processors_and_they_interrupt_each_other_leave_and_come_back() {
+    for board in BOARDS {
+        let ended = Run::system("bare-smp", 90).board(board).go().ended_with(0);
+        ended.never_tells("wrong:").never_tells("FAILED").says("bare", "3 processors");
+        ended.says("bare", "the last: 0 1, may it leave: -3").says("bare", "all done").tells("last VM is off");
+        golden::check("bare-smp", &ended, &["bare", "root"]);
+    }
+}
+
+#[test]
 fn a_guest_that_asks_for_a_reset_starts_again_but_not_for_ever() {
     let ended = Run::system("bare-reset", 60).go().ended_with(1);
     assert!(ended.err.contains("asks to be reset again and again"), "{}", ended.story());

@@ -67,7 +67,9 @@ fn budgets(system: &Resolved) -> Vec<Budget<'_>> {
     for vm in system.vms.iter().map(|vm| &vm.vm) {
         let core = defaults::core(&vm.time);
         found.extend(budget("", UNWRITTEN, core, defaults::VMM));
-        found.extend(budget(&vm.name.value, &vm.time, core, defaults::GUEST));
+        for _ in 0..vm.vcpus {
+            found.extend(budget(&vm.name.value, &vm.time, core, defaults::GUEST));
+        }
     }
     for component in system.components.iter().map(|it| &it.component).filter(|component| !component.passive) {
         let core = defaults::core(&component.time);

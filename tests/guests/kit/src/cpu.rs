@@ -84,6 +84,7 @@ registers! {
     iciallu: p15 "0" c7 c5 "0";
     dccisw: p15 "0" c7 c14 "2";
     isr: p15 "0" c12 c1 "0";
+    mpidr: p15 "0" c0 c0 "5";
 }
 wide_registers! {
     ttbr0: p15 "0" c2;

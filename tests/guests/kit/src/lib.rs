@@ -14,6 +14,8 @@ pub mod gic;
 #[cfg(target_os = "none")]
 pub mod psci;
 #[cfg(target_os = "none")]
+pub mod smp;
+#[cfg(target_os = "none")]
 pub mod tables;
 #[cfg(target_os = "none")]
 pub mod timer;

@@ -38,7 +38,15 @@
     str r2, [r0]
     add r0, r0, #4
     b 1b
-2:  movw r0, #:lower16:guest_vectors
+2:  bl guest_setup
+    mov r0, r5
+    bl guest_main
+3:  wfi
+    b 3b
+
+    @ Vectors, the exceptions' instruction set, and everything that CPACR closes. Uses r0 alone.
+    guest_fn guest_setup
+    movw r0, #:lower16:guest_vectors
     movt r0, #:upper16:guest_vectors
     mcr p15, 0, r0, c12, c0, 0
     mrc p15, 0, r0, c1, c0, 0
@@ -54,10 +62,33 @@
     movt r0, #0x0fff
     mcr p15, 0, r0, c1, c0, 2
     isb
+    bx lr
+
+    @ Where other processors begin, with their context in r0. Of its 16 KiB the lower half is for exceptions.
+    guest_fn guest_secondary
+    mov r5, r0
+    mrc p15, 0, r4, c0, c0, 5
+    and r4, r4, #3
+    movw r6, #:lower16:__stacks_secondary
+    movt r6, #:upper16:__stacks_secondary
+    add r6, r6, r4, lsl #14
+    cps #0x13
+    mov sp, r6
+    sub r6, r6, #0x2000
+    cps #0x12
+    mov sp, r6
+    sub r6, r6, #0x1000
+    cps #0x17
+    mov sp, r6
+    sub r6, r6, #0x800
+    cps #0x1b
+    mov sp, r6
+    cps #0x13
+    bl guest_setup
     mov r0, r5
-    bl guest_main
-3:  wfi
-    b 3b
+    bl guest_secondary_main
+4:  wfi
+    b 4b
 
     .macro guest_vector target
     .if GUEST_THUMB

@@ -1,0 +1,2 @@
+//! How the program is linked.
+include!("../kit/guest_build.rs");
