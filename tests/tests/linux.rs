@@ -112,3 +112,11 @@ fn four_processors_go_and_reboot_together() {
     ended.says("linux", "processors 4").says("linux", "then 1").says("linux", "again 4").says("linux", "after 4");
     ended.tells("last VM is off").never_tells("crashed").never_tells("Internal error");
 }
+
+#[test]
+fn a_guest_that_panics_on_any_processor_is_told_and_comes_back_with_all() {
+    let typed = "taskset -c 1 sh -c 'echo c > /proc/sysrq-trigger'\necho back with $(nproc)\npoweroff\n";
+    let ended = Run::system("linux-2", 180).input(typed).go().ended_with(0);
+    ended.tells("guest crashed on vCPU 1").tells("vCPU 0 meanwhile:").tells("linux crashed: restarted, 1 times by now");
+    ended.says("linux", "back with 2").tells("last VM is off");
+}

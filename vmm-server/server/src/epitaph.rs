@@ -1,6 +1,6 @@
-//! What a crashed guest leaves: its registers, decoded, and the last exits of its vCPU.
+//! What a crashed guest leaves: its registers, decoded, the last exits of its vCPU, and where the others are.
 
-use crate::machine::Machine;
+use crate::machine::{Machine, Watched};
 use crate::registers::{Mode, banked, flags};
 use crate::trace::Exit;
 use abi::exit::{Access, CoprocessorAccess, ExitKind};
@@ -12,24 +12,42 @@ pub fn tell(name: &str, machine: &Machine, number: usize) {
     let Some(&vcpu) = machine.cpus.handles.get(number) else { return };
     log::error!("{=str}: guest crashed on vCPU {=u32}", name, number as u32);
     registers(vcpu);
-    if let Some(trace) = machine.traces.get(number) {
-        log::error!("its last exits, of {=u32}:", trace.count() as u32);
-        trace.exits().for_each(|exit| tell_exit(&exit));
+    exits(machine, number);
+    for (other, &vcpu) in machine.cpus.handles.iter().enumerate().filter(|&(other, _)| other != number) {
+        if machine.on & 1 << other != 0 {
+            log::error!("vCPU {=u32} meanwhile:", other as u32);
+            place(vcpu);
+            exits(machine, other);
+        }
     }
     if machine.cpus.refused != 0 {
         log::error!("the kernel refused {=u32} of the VMM's calls", machine.cpus.refused);
     }
 }
 
+fn exits(machine: &Machine, number: usize) {
+    if let Some(Watched { trace, .. }) = machine.watched.get(number) {
+        log::error!("its last exits, of {=u32}:", trace.count() as u32);
+        trace.exits().for_each(|exit| tell_exit(&exit));
+    }
+}
+
+/// Where it is: its CPSR comes back.
+fn place(vcpu: Vcpu) -> u32 {
+    let read = |register| vcpu.read_register(register).unwrap_or(0) as u32;
+    let cpsr = read(GuestRegister::Cpsr);
+    let (pc, [sp, lr]) = (read(GuestRegister::Pc), [13, 14].map(|number| read(banked(number, cpsr))));
+    log::error!("pc {=u32:#010x} lr {=u32:#010x} sp {=u32:#010x}", pc, lr, sp);
+    log::error!("cpsr {=u32:#010x}: {=str} mode, {=str}", cpsr, Mode::of(cpsr).name(), &flags(cpsr));
+    cpsr
+}
+
 fn registers(vcpu: Vcpu) {
     use GuestRegister::*;
     let read = |register| vcpu.read_register(register).unwrap_or(0) as u32;
-    let cpsr = read(Cpsr);
+    let cpsr = place(vcpu);
     let mode = Mode::of(cpsr);
     let current = |number| read(banked(number, cpsr));
-    let (state, lr) = (flags(cpsr), current(14));
-    log::error!("pc {=u32:#010x} lr {=u32:#010x} sp {=u32:#010x}", read(Pc), lr, current(13));
-    log::error!("cpsr {=u32:#010x}: {=str} mode, {=str}", cpsr, mode.name(), &state);
     if let Some(spsr) = mode.spsr() {
         let spsr = read(spsr);
         log::error!("spsr {=u32:#010x}: from {=str} mode, {=str}", spsr, Mode::of(spsr).name(), &flags(spsr));

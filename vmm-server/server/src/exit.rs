@@ -116,7 +116,7 @@ fn decide(machine: &mut Machine, vcpu: usize, label: u16, words: [u32; 4]) -> Ve
     }
     match verdict {
         Verdict::Answer(reply, _) if reply.intersects(FAULTS) && is_privileged(machine, vcpu, label, words) => {
-            if machine.progress.get_mut(vcpu).is_some_and(|progress| progress.faults(label, words)) {
+            if machine.watched.get_mut(vcpu).is_some_and(|watched| watched.progress.faults(label, words)) {
                 return Verdict::End(Ending::Crashed);
             }
         }

@@ -41,6 +41,15 @@ impl Todo {
     }
 }
 
+/// What is known of a vCPU by its exits.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// The last of them.
+    pub trace: Trace,
+    /// Whether it gets anywhere.
+    pub(crate) progress: Progress,
+}
+
 /// A VM's devices, and what its exits left.
 #[derive(Debug)]
 pub struct Machine {
@@ -53,10 +62,8 @@ pub struct Machine {
     pub port: Port,
     pub(crate) ram: Ram,
     pub(crate) flusher: Flusher,
-    /// The last exits of each vCPU.
-    pub traces: [Trace; VCPUS_MAX],
-    /// Whether each gets anywhere.
-    pub(crate) progress: [Progress; VCPUS_MAX],
+    /// What is known of each vCPU.
+    pub watched: [Watched; VCPUS_MAX],
     /// The vCPUs that are on, a bit each.
     pub(crate) on: u32,
     /// What the guest has said of itself at the pvpanic.
@@ -78,8 +85,7 @@ impl Machine {
             port,
             ram,
             flusher,
-            traces: Default::default(),
-            progress: Default::default(),
+            watched: Default::default(),
             on: 1,
             panicked: None,
             more: false,
@@ -186,15 +192,17 @@ impl Machine {
     /// Keeps an exit for the epitaph. One that is no abort and no undefined instruction shows that the guest goes on.
     #[inline(always)]
     pub(crate) fn keep_alive(&mut self, vcpu: usize, label: u16, words: [u32; 4]) {
-        self.keep(vcpu, label, words);
-        self.lives(vcpu);
+        if let Some(watched) = self.watched.get_mut(vcpu) {
+            watched.trace.keep(label, words);
+            watched.progress.lives();
+        }
     }
 
     /// Keeps an exit for the epitaph.
     #[inline(always)]
     pub(crate) fn keep(&mut self, vcpu: usize, label: u16, words: [u32; 4]) {
-        if let Some(trace) = self.traces.get_mut(vcpu) {
-            trace.keep(label, words);
+        if let Some(watched) = self.watched.get_mut(vcpu) {
+            watched.trace.keep(label, words);
         }
     }
 
@@ -219,8 +227,8 @@ impl Machine {
     /// A vCPU gets somewhere.
     #[inline(always)]
     pub(crate) fn lives(&mut self, vcpu: usize) {
-        if let Some(progress) = self.progress.get_mut(vcpu) {
-            progress.lives();
+        if let Some(watched) = self.watched.get_mut(vcpu) {
+            watched.progress.lives();
         }
     }
 }
