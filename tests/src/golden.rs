@@ -101,7 +101,12 @@ mod tests {
 
     #[test]
     fn sources_are_kept_apart() {
-        let ended = Ended { code: Some(0), out: "[a] 1\n[b] x\n[a] 2\n".into(), err: String::new() };
+        let ended = Ended {
+            code: Some(0),
+            out: "[a] 1\n[b] x\n[a] 2\n".into(),
+            err: String::new(),
+            took: std::time::Duration::ZERO,
+        };
         assert_eq!(transcript(&ended, &["a", "b"]), "[a] 1\n[a] 2\n[b] x\n");
     }
 }
