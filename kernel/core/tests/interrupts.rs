@@ -96,6 +96,7 @@ fn the_first_number_that_is_no_software_interrupt_is_a_line_and_has_no_source() 
 fn only_a_line_asks_for_its_end() {
     let (mut desk, vcpu) = stopped();
     inject(&mut desk, vcpu, 40, 0x80, 0);
+    assert_eq!(state(&mut desk, vcpu, 40) >> 8, 0x80, "its priority, and no source");
     assert_eq!((list(&mut desk, 40).notify_end, list(&mut desk, 40).hardware), (false, None));
     desk.ok(vcpu, VcpuMethod::SetLevel as u16, &[33, 0x80, 1]);
     assert_eq!((list(&mut desk, 33).notify_end, list(&mut desk, 33).hardware), (true, None));
@@ -193,6 +194,22 @@ fn an_edge_that_comes_while_the_last_one_is_active_is_pending_beside_it_and_come
     end(&mut desk, 40);
     assert_eq!(listed(&desk), []);
     assert_eq!(state(&mut desk, vcpu, 40) & 3, 0);
+}
+
+/// The usual case: the guest has ended the last tick, and nobody has looked since.
+#[test]
+fn a_tick_takes_the_list_register_of_the_last_one_as_it_was() {
+    let (mut desk, vcpu) = stopped();
+    inject(&mut desk, vcpu, 40, 0x20, 0);
+    desk.ok(vcpu, VcpuMethod::SetTimer as u16, &[1, 0x80]);
+    desk.world.kernel.on_virtual_timer();
+    let first = *list(&mut desk, 27);
+    assert_eq!((first.pending, first.priority, first.hardware), (true, 0x80, Some(27)));
+    *list(&mut desk, 27) = ListRegister::default();
+    desk.world.kernel.on_virtual_timer();
+    desk.check();
+    assert_eq!(*list(&mut desk, 27), first);
+    assert_eq!(listed(&desk), [27, 40]);
 }
 
 /// Answers an exit whose value goes where `register` says.
