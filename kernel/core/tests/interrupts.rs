@@ -212,6 +212,43 @@ fn a_tick_takes_the_list_register_of_the_last_one_as_it_was() {
     assert_eq!(listed(&desk), [27, 40]);
 }
 
+#[test]
+fn list_registers_hold_what_they_held_after_another_vcpu_had_them() {
+    let mut desk = Desk::new();
+    let (guest, _, _, _, vcpu) = guest_and_vmm(&mut desk);
+    for intid in [40, 41] {
+        inject(&mut desk, vcpu, intid, 0x80, 0);
+    }
+    desk.ok(vcpu, VcpuMethod::SetLevel as u16, &[33, 0x40, 1]);
+    take(&mut desk, 41);
+    let before = desk.world.kernel.platform.lists;
+    desk.ok(guest, TcbMethod::Suspend as u16, &[]);
+    let (other, _, _, _, _) = guest_and_vmm(&mut desk);
+    assert_eq!(listed(&desk), []);
+    let [pending, active, line] = [40, 41, 33].map(|intid| state(&mut desk, vcpu, intid));
+    assert_eq!([pending & 3, active & 3, line & 3], [1, 2, 1]);
+    desk.ok(other, TcbMethod::Suspend as u16, &[]);
+    desk.ok(guest, TcbMethod::Resume as u16, &[]);
+    assert!(desk.runs(guest));
+    assert_eq!(desk.world.kernel.platform.lists, before);
+}
+
+#[test]
+fn a_vcpu_that_is_reset_has_no_interrupt_any_more() {
+    let mut desk = Desk::new();
+    let (guest, _, _, _, vcpu) = guest_and_vmm(&mut desk);
+    for intid in 40..46 {
+        inject(&mut desk, vcpu, intid, 0x80, 0);
+    }
+    desk.ok(guest, TcbMethod::Suspend as u16, &[]);
+    desk.ok(vcpu, VcpuMethod::Reset as u16, &[]);
+    desk.check();
+    assert!((0..64).all(|intid| state(&mut desk, vcpu, intid) == 0));
+    desk.ok(guest, TcbMethod::Resume as u16, &[]);
+    assert!(desk.runs(guest));
+    assert_eq!(listed(&desk), []);
+}
+
 /// Answers an exit whose value goes where `register` says.
 fn answered(register: u32, reply: ExitReply, words: [u32; 2]) -> (Desk, u32) {
     let mut desk = Desk::new();
