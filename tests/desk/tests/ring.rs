@@ -19,7 +19,7 @@ const SYSTEM: &str = "
     [component.reader]
     crate = \"reader\"
     priority = 140
-    budget = \"40us\"
+    budget = \"50us\"
     period = \"200us\"
     [channel.bytes]
     kind = \"memory\"
