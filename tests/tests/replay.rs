@@ -74,7 +74,6 @@ fn components_lie_where_the_replay_put_them() {
 #[test]
 fn vms_lie_where_the_replay_put_them() {
     the_board_does_as_the_replay_says("bare-arm", "qemu-virt");
-    the_board_does_as_the_replay_says("bare-smp", "qemu-virt");
 }
 
 #[test]
